@@ -1,0 +1,27 @@
+/**
+ * The browser client. It runs in any browser or runtime with nothing but platform globals, and
+ * touches none of them at import.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastClient } from "@airwave/broadcast/client";
+ *
+ * const client = new BroadcastClient({ url: "ws://localhost:8000/_broadcast", autoConnect: false });
+ * client.channel<{ headline: string }>("news").on("headline", (text) => console.log(text));
+ * ```
+ *
+ * @module
+ */
+export { BroadcastChannel, type ChannelEvents, type EventInfo } from "./client/channel.ts";
+export {
+  BroadcastClient,
+  type BroadcastClientEvents,
+  type ConnectionState,
+} from "./client/client.ts";
+export {
+  BroadcastClientError,
+  type BroadcastClientErrorCode,
+  type BroadcastClientErrorInit,
+} from "./client/errors.ts";
+export type { BroadcastClientOptions } from "./client/options.ts";
+export type { WebSocketFactory, WebSocketLike } from "./client/socket.ts";

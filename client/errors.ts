@@ -1,0 +1,51 @@
+/**
+ * - `client.config`: an option or argument that can never work.
+ * - `client.no_websocket`: the runtime has no `WebSocket` and no factory was given.
+ * - `client.subscribe_refused`: the server refused a channel.
+ * - `client.publish_refused`: the server refused a publish, or it could not be queued.
+ * - `client.connection_refused`: the server said never to come back, or too many attempts failed.
+ * - `client.listener`: a listener of the application threw.
+ * - `client.protocol`: the server sent something that is no frame.
+ */
+export type BroadcastClientErrorCode =
+  | "client.config"
+  | "client.no_websocket"
+  | "client.subscribe_refused"
+  | "client.publish_refused"
+  | "client.connection_refused"
+  | "client.listener"
+  | "client.protocol";
+
+/** What a {@linkcode BroadcastClientError} knows beside its message. */
+export interface BroadcastClientErrorInit {
+  /** Channel it is about. */
+  readonly channel?: string;
+  /** Reason as the server gave it. */
+  readonly reason?: string;
+  /** The error underneath. */
+  readonly cause?: unknown;
+}
+
+/** Every error of the client; `code` is stable. */
+export class BroadcastClientError extends Error {
+  /** The class name, kept through minifiers. */
+  override readonly name = "BroadcastClientError";
+  /** Stable code. */
+  readonly code: BroadcastClientErrorCode;
+  /** Channel it is about, if it is about one. */
+  readonly channel: string | undefined;
+  /** Reason as the server gave it, such as `unauthorized`. */
+  readonly reason: string | undefined;
+
+  /** Makes an error with a stable code. */
+  constructor(
+    code: BroadcastClientErrorCode,
+    message: string,
+    { channel, reason, cause }: BroadcastClientErrorInit = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.channel = channel;
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Listeners } from "./listeners.ts";
+import type { MsgFrame } from "../protocol/frames.ts";
+
+/**
+ * - `wanted`: not asked for on this connection.
+ * - `asked`: the request is sent.
+ * - `live`: the server said ok.
+ * - `refused`: the server said no; asked for again on the next connection.
+ */
+type SubscriptionState = "wanted" | "asked" | "live" | "refused";
+
+interface Subscription {
+  readonly holds: Set<Listeners>;
+  state: SubscriptionState;
+}
+
+/**
+ * The channels that parts of the page hold, and how far each has come on the current connection: what
+ * makes sure that each is asked for exactly once per connection.
+ */
+export class Subscriptions {
+  readonly #byName = new Map<string, Subscription>();
+
+  hold(name: string, listeners: Listeners): void {
+    const subscription = this.#byName.get(name) ?? { holds: new Set(), state: "wanted" };
+    subscription.holds.add(listeners);
+    this.#byName.set(name, subscription);
+  }
+
+  release(name: string, listeners: Listeners): void {
+    this.#byName.get(name)?.holds.delete(listeners);
+  }
+
+  state(name: string): SubscriptionState | undefined {
+    return this.#byName.get(name)?.state;
+  }
+
+  /** Moves a subscription that was asked for to its answer; false if nobody waited for one. */
+  answer(name: string, state: "live" | "refused"): boolean {
+    const subscription = this.#byName.get(name);
+    if (subscription?.state !== "asked") return false;
+    subscription.state = state;
+    return true;
+  }
+
+  /** The connection is gone, and everything asked for on it. */
+  reset(): void {
+    for (const [name, subscription] of this.#byName) {
+      subscription.state = "wanted";
+      if (subscription.holds.size === 0) this.#byName.delete(name);
+    }
+  }
+
+  /** Brings the server in line with what is held now. */
+  sync(send: (type: "sub" | "unsub", channel: string) => void): void {
+    for (const [name, subscription] of this.#byName) {
+      if (subscription.holds.size === 0) {
+        this.#byName.delete(name);
+        if (subscription.state !== "wanted") send("unsub", name);
+      } else if (subscription.state === "wanted") {
+        subscription.state = "asked";
+        send("sub", name);
+      }
+    }
+  }
+
+  /** Hands an event to everybody who holds its channel. */
+  deliver({ c, e, d, i }: MsgFrame): void {
+    const info = { id: i };
+    for (const listeners of this.#byName.get(c)?.holds ?? []) {
+      // An event may itself be named "*": it reaches those who listen to all, once.
+      if (e !== "*") listeners.call(e, d, info);
+      listeners.call("*", e, d, info);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import type { ChannelAuthorizationResult, ChannelAuthorizer } from "./authorization.ts";
+import type { BroadcastEventInit, Position, PublishReceipt } from "./event.ts";
+import type { Attachment, ChannelListener } from "./listener.ts";
+import type { BroadcastSubscription, SubscribeOptions } from "./subscription.ts";
+
+/**
+ * Publishes events on named channels and subscribes to them, on one process or on many: the driver
+ * behind it decides that, the application's code stays the same.
+ *
+ * @example
+ * ```ts
+ * import { type Broadcaster, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * interface User {
+ *   readonly id: string;
+ * }
+ *
+ * await using broadcaster: Broadcaster<User> = new MemoryBroadcaster<User>();
+ * broadcaster.authorize("private-user.*", ({ subject, params }) => subject?.id === params[0]);
+ *
+ * const ada = { id: "ada" };
+ * assertEquals((await broadcaster.authorizeFor("private-user.ada", ada)).authorized, true);
+ * assertEquals((await broadcaster.authorizeFor("private-user.bob", ada)).authorized, false);
+ * ```
+ */
+export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
+  /**
+   * Publishes an event. Resolves when it is stored, or handed over where no history is kept.
+   *
+   * @throws {BroadcastPublishError} Status 400 where name, id or data break a rule, 503 where the
+   * driver could not store it.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  publish(channel: string, event: BroadcastEventInit): Promise<PublishReceipt>;
+
+  /**
+   * Subscribes inside the process, as an async iterable.
+   *
+   * @throws {BroadcastSubscribeError} Where the channel's name breaks the rule.
+   * @throws {BroadcastConfigError} Where an option does.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  subscribe(channel: string, options?: SubscribeOptions): BroadcastSubscription;
+
+  /**
+   * Subscribes by direct callback, without a queue: what a gateway uses. The listener must not do
+   * slow work.
+   *
+   * @throws {BroadcastSubscribeError} Where the channel's name breaks the rule.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  listen(
+    channel: string,
+    listener: ChannelListener,
+    options?: { readonly after?: Position | undefined },
+  ): Attachment;
+
+  /**
+   * Sets the rule for the channels of a pattern: an exact name, a trailing `*` (the rest of the
+   * name) or a `*` before one of `. : /` (one segment). An exact name wins, then the longest literal
+   * prefix. Channels without a rule are open, unless they start with `private-` or `presence-`.
+   *
+   * @throws {BroadcastConfigError} Where the pattern could never match, or has a rule already.
+   */
+  authorize(pattern: string, authorizer: ChannelAuthorizer<Subject>): void;
+
+  /**
+   * Asks the rules whether a subject may hold a channel. Resolves with a decision; only
+   * `authorized: true` allows.
+   *
+   * @throws {BroadcastUnauthorizedError} Where the authorizer threw or gave no answer in time
+   * (`broadcast.authorization_failed`): deny.
+   */
+  authorizeFor(
+    channel: string,
+    subject: Subject | undefined,
+  ): Promise<ChannelAuthorizationResult>;
+
+  /** Ends all subscriptions and the driver. Idempotent; later use throws. */
+  close(): Promise<void>;
+}

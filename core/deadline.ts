@@ -1,0 +1,30 @@
+/**
+ * Waits for answers of the application, each with its deadline. Unlike `deadline` of `@std/async`,
+ * which leaves its timer armed, nothing is left of it once the answer is there, or after `close()`.
+ */
+export class Deadlines {
+  /** What ends each wait early. */
+  readonly #pending = new Set<(reason: string) => void>();
+
+  /** Settles as the answer does, or rejects after `ms` milliseconds or on `close()`. */
+  race<T>(answer: T | Promise<T>, ms: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (reason: string) => {
+        clearTimeout(timer);
+        this.#pending.delete(giveUp);
+        reject(new Error(reason));
+      };
+      const timer = setTimeout(() => giveUp(`No answer within ${ms} ms`), ms);
+      this.#pending.add(giveUp);
+      Promise.resolve(answer).then(resolve, reject).finally(() => {
+        clearTimeout(timer);
+        this.#pending.delete(giveUp);
+      });
+    });
+  }
+
+  /** Rejects whatever is still waited for. */
+  close(): void {
+    for (const giveUp of this.#pending) giveUp("Nobody waits for the answer any more");
+  }
+}

@@ -1,0 +1,257 @@
+import { monotonicUlid } from "@std/ulid";
+import {
+  CHANNEL_NAME_RULE,
+  EVENT_NAME_RULE,
+  isChannelName,
+  isEventName,
+} from "../protocol/names.ts";
+import {
+  Authorization,
+  type ChannelAuthorizationResult,
+  type ChannelAuthorizer,
+  type DefaultAccess,
+} from "./authorization.ts";
+import type { Broadcaster } from "./broadcaster.ts";
+import type { BroadcastDriver } from "./driver.ts";
+import { BroadcastClosedError, BroadcastPublishError, BroadcastSubscribeError } from "./errors.ts";
+import {
+  type BroadcastEventInit,
+  eventBytes,
+  type EventRecord,
+  type Position,
+  type PublishReceipt,
+} from "./event.ts";
+import { type ErrorHook, ErrorReporter } from "./hooks.ts";
+import type { Attachment, ChannelListener } from "./listener.ts";
+import { LocalChannel } from "./local_channel.ts";
+import {
+  callback,
+  describe,
+  durationMs,
+  integer,
+  oneOf,
+  type OptionCheck,
+  readOptions,
+} from "./options.ts";
+import {
+  type BroadcastSubscription,
+  QueuedSubscription,
+  type SubscribeOptions,
+} from "./subscription.ts";
+
+/** Options that every broadcaster takes, whatever its driver. */
+export interface BroadcasterOptions {
+  /** Largest event in UTF-8 bytes of name, id and JSON data; 1 MiB unless told. */
+  readonly maxEventBytes?: number | undefined;
+  /** How long an authorizer may take before it counts as a refusal; 10,000 unless told. */
+  readonly authorizationTimeoutMs?: number | undefined;
+  /** What happens on channels that no rule matches; `allow` unless told. */
+  readonly defaultAccess?: DefaultAccess | undefined;
+  /** Hears of errors that no caller could be told of, such as a listener that threw. */
+  readonly onError?: ErrorHook | undefined;
+}
+
+const DEFAULTS = {
+  maxEventBytes: 1024 * 1024,
+  authorizationTimeoutMs: 10_000,
+  defaultAccess: "allow",
+} as const satisfies BroadcasterOptions;
+
+/** How the options of {@linkcode BroadcasterOptions} are checked; drivers add their own. */
+export const BROADCASTER_CHECKS: {
+  readonly [Name in keyof Required<BroadcasterOptions>]: OptionCheck;
+} = {
+  maxEventBytes: integer(1),
+  authorizationTimeoutMs: durationMs(1),
+  defaultAccess: oneOf("allow", "deny"),
+  onError: callback,
+};
+
+const SUBSCRIBE_DEFAULTS = {
+  maxQueuedEvents: 1024,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  overflow: "drop-oldest",
+} as const satisfies SubscribeOptions;
+
+const SUBSCRIBE_CHECKS: { readonly [Name in keyof Required<SubscribeOptions>]: OptionCheck } = {
+  after: (value) => isPosition(value) ? undefined : "a position {epoch, offset}",
+  maxQueuedEvents: integer(1),
+  maxQueuedBytes: integer(1),
+  overflow: oneOf("drop-oldest", "drop-newest", "close"),
+  onOverflow: callback,
+  onLost: callback,
+};
+
+/**
+ * A {@linkcode Broadcaster} over any driver: it does what is the same for all of them, once.
+ *
+ * @example
+ * ```ts
+ * import { DriverBroadcaster, MemoryDriver } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broadcaster = new DriverBroadcaster(new MemoryDriver());
+ * const { position } = await broadcaster.publish("news", { event: "headline", data: null });
+ * assertEquals(position?.offset, 1);
+ * ```
+ */
+export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject> {
+  readonly #driver: BroadcastDriver;
+  readonly #maxEventBytes: number;
+  readonly #authorization: Authorization<Subject>;
+  readonly #reporter: ErrorReporter;
+  readonly #channels = new Map<string, LocalChannel>();
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Makes a broadcaster over a driver, which it closes with itself.
+   *
+   * @throws {BroadcastConfigError} On an unknown option or a bad value.
+   */
+  constructor(driver: BroadcastDriver, options: BroadcasterOptions = {}) {
+    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError } = readOptions(
+      "a broadcaster",
+      options,
+      BROADCASTER_CHECKS,
+      DEFAULTS,
+    );
+    this.#driver = driver;
+    this.#maxEventBytes = maxEventBytes;
+    this.#authorization = new Authorization(defaultAccess, authorizationTimeoutMs);
+    this.#reporter = new ErrorReporter(onError);
+  }
+
+  /** Publishes an event; see {@linkcode Broadcaster.publish}. */
+  async publish(channel: string, event: BroadcastEventInit): Promise<PublishReceipt> {
+    const record = this.#encode(channel, event);
+    this.#assertOpen("publish");
+    try {
+      const position = await this.#driver.publish(channel, record);
+      return { id: record.id, position };
+    } catch (cause) {
+      throw new BroadcastPublishError(
+        `Cannot publish on channel "${channel}": the driver failed`,
+        { status: 503, context: { channel, id: record.id }, cause },
+      );
+    }
+  }
+
+  /** Subscribes inside the process; see {@linkcode Broadcaster.subscribe}. */
+  subscribe(channel: string, options: SubscribeOptions = {}): BroadcastSubscription {
+    const { after, onOverflow, onLost, ...limits } = readOptions(
+      "a subscription",
+      options,
+      SUBSCRIBE_CHECKS,
+      SUBSCRIBE_DEFAULTS,
+    );
+    return new QueuedSubscription(
+      channel,
+      { ...limits, onOverflow, onLost },
+      (listener) => this.listen(channel, listener, { after }),
+    );
+  }
+
+  /** Subscribes by direct callback; see {@linkcode Broadcaster.listen}. */
+  listen(
+    channel: string,
+    listener: ChannelListener,
+    options: { readonly after?: Position | undefined } = {},
+  ): Attachment {
+    this.#assertOpen("subscribe");
+    if (!isChannelName(channel)) {
+      throw new BroadcastSubscribeError(
+        `Cannot subscribe to channel ${describe(channel)}: ${CHANNEL_NAME_RULE}`,
+      );
+    }
+    return this.#channel(channel).attach(listener, options.after);
+  }
+
+  /** Sets the rule for a pattern; see {@linkcode Broadcaster.authorize}. */
+  authorize(pattern: string, authorizer: ChannelAuthorizer<Subject>): void {
+    this.#assertOpen("authorize");
+    this.#authorization.add(pattern, authorizer);
+  }
+
+  /** Asks the rules; see {@linkcode Broadcaster.authorizeFor}. */
+  authorizeFor(
+    channel: string,
+    subject: Subject | undefined,
+  ): Promise<ChannelAuthorizationResult> {
+    return this.#authorization.decide(channel, subject);
+  }
+
+  /** Ends everything; see {@linkcode Broadcaster.close}. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** The same as {@linkcode DriverBroadcaster.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const channel of [...this.#channels.values()]) channel.close();
+    this.#channels.clear();
+    this.#authorization.close();
+    await this.#driver.close();
+  }
+
+  #channel(name: string): LocalChannel {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new LocalChannel(
+        name,
+        this.#driver,
+        this.#reporter,
+        () => this.#channels.delete(name),
+      );
+      this.#channels.set(name, channel);
+    }
+    return channel;
+  }
+
+  #assertOpen(action: string): void {
+    if (this.#closing !== undefined) {
+      throw new BroadcastClosedError(`${action} on this broadcaster`);
+    }
+  }
+
+  /** Checks an event and serialises its data, once for every subscriber on every node. */
+  #encode(channel: string, init: BroadcastEventInit): EventRecord {
+    const refuse = (rule: string, cause?: unknown): never => {
+      throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
+        context: { channel },
+        ...(cause === undefined ? {} : { cause }),
+      });
+    };
+    if (!isChannelName(channel)) return refuse(CHANNEL_NAME_RULE);
+    if (typeof init !== "object" || init === null) return refuse("the event must be an object");
+    const { event, data, id = monotonicUlid() } = init;
+    if (!isEventName(event)) return refuse(`${EVENT_NAME_RULE}, got ${describe(event)}`);
+    if (!isEventName(id)) {
+      return refuse(
+        `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
+      );
+    }
+    let json: string | undefined;
+    try {
+      json = JSON.stringify(data ?? null);
+    } catch (cause) {
+      return refuse("data must be a JSON value", cause);
+    }
+    if (json === undefined) return refuse(`data must be a JSON value, got ${describe(data)}`);
+    const record = { id, event, json };
+    const bytes = eventBytes(record);
+    if (bytes > this.#maxEventBytes) {
+      return refuse(`an event is at most ${this.#maxEventBytes} bytes, got ${bytes}`);
+    }
+    return record;
+  }
+}
+
+function isPosition(value: unknown): value is Position {
+  return typeof value === "object" && value !== null &&
+    "epoch" in value && typeof value.epoch === "string" &&
+    "offset" in value && Number.isSafeInteger(value.offset) && Number(value.offset) >= 0;
+}

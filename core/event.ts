@@ -1,0 +1,125 @@
+import { utf8ByteLength } from "../protocol/bytes.ts";
+
+/**
+ * Where an event stands in its channel. Offsets count 1, 2, 3 … without holes within an epoch; the
+ * epoch changes when the stored history was lost or made anew, so that two positions with different
+ * epochs cannot be compared.
+ */
+export interface Position {
+  /** Opaque name of one unbroken history of the channel. */
+  readonly epoch: string;
+  /** Number of the event in it; 0 stands before the first. */
+  readonly offset: number;
+}
+
+/** An event as an application publishes it. */
+export interface BroadcastEventInit {
+  /** Event name: 1 to 200 characters without control characters. */
+  readonly event: string;
+  /** Any JSON value. `undefined` is sent as `null`. */
+  readonly data: unknown;
+  /**
+   * Event id, 1 to 200 characters without control characters; a monotonic ULID where it is left
+   * out. Publishing the same id twice on a channel delivers it once, as long as the first is in the
+   * channel's history.
+   */
+  readonly id?: string;
+}
+
+/** An event as a subscriber receives it. */
+export interface BroadcastEvent {
+  /** Event name. */
+  readonly event: string;
+  /** The published JSON value. Shared by all subscribers of a node, therefore deeply frozen. */
+  readonly data: unknown;
+  /** Event id. */
+  readonly id: string;
+  /** Where the event stands in its channel; `undefined` where the driver keeps no history. */
+  readonly position: Position | undefined;
+}
+
+/** What `publish` resolves with. */
+export interface PublishReceipt {
+  /** The event's id, minted where none was given. */
+  readonly id: string;
+  /** Where the event was stored; `undefined` where the driver keeps no history. */
+  readonly position: Position | undefined;
+}
+
+/** An event on its way through a driver: its data is JSON text, made once by the publisher. */
+export interface EventRecord {
+  /** Event id. */
+  readonly id: string;
+  /** Event name. */
+  readonly event: string;
+  /** The data as JSON text. */
+  readonly json: string;
+}
+
+/** An event and its place in the channel, as history gives it back. */
+export interface StoredEvent {
+  /** The event. */
+  readonly record: EventRecord;
+  /** Its place. */
+  readonly position: Position;
+}
+
+/** An event on its way to the subscribers of one node: one object for all of them. */
+export class ChannelEvent {
+  /** Channel it was published on. */
+  readonly channel: string;
+  /** Event name. */
+  readonly event: string;
+  /** Event id. */
+  readonly id: string;
+  /** The data as JSON text. */
+  readonly json: string;
+  /** Where it stands in its channel. */
+  readonly position: Position | undefined;
+  #data: unknown;
+  #parsed = false;
+  #bytes = -1;
+
+  /** Wraps a record that a driver delivered. */
+  constructor(channel: string, record: EventRecord, position: Position | undefined) {
+    this.channel = channel;
+    this.event = record.event;
+    this.id = record.id;
+    this.json = record.json;
+    this.position = position;
+  }
+
+  /** The data, parsed when first asked for: a gateway passes the JSON text on and never asks. */
+  get data(): unknown {
+    if (!this.#parsed) {
+      this.#data = deepFreeze(JSON.parse(this.json));
+      this.#parsed = true;
+    }
+    return this.#data;
+  }
+
+  /** Size of name, id and data in UTF-8 bytes, as limits count it. */
+  get bytes(): number {
+    if (this.#bytes < 0) {
+      this.#bytes = eventBytes(this);
+    }
+    return this.#bytes;
+  }
+}
+
+/** Size of name, id and data in UTF-8 bytes. */
+export function eventBytes(record: EventRecord): number {
+  return utf8ByteLength(record.event) + utf8ByteLength(record.id) + utf8ByteLength(record.json);
+}
+
+/** Freezes without recursion: published data may be nested deeper than the stack reaches. */
+function deepFreeze(root: unknown): unknown {
+  const open = [root];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value !== "object" || value === null) continue;
+    Object.freeze(value);
+    for (const child of Object.values(value)) open.push(child);
+  }
+  return root;
+}

@@ -1,0 +1,325 @@
+import type { BroadcastDriver, ChannelSink, DriverSubscription } from "./driver.ts";
+import { BroadcastError, BroadcastSubscribeError } from "./errors.ts";
+import { ChannelEvent, type EventRecord, type Position } from "./event.ts";
+import type { ErrorReporter } from "./hooks.ts";
+import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+import { ResumingListener } from "./resume.ts";
+import { Slot, Slots } from "./slots.ts";
+
+/** Events kept back while the channel's own gap is read; past it history is read once more. */
+const MAX_BACKLOG = 10_000;
+
+/**
+ * - `idle`: no upstream subscription, or one on its way in or out.
+ * - `live`: in step with the backplane; events pass straight through.
+ * - `behind`: something was missed; events wait until history has closed the gap.
+ */
+type State = "idle" | "live" | "behind";
+
+interface Arrival {
+  readonly record: EventRecord;
+  readonly position: Position;
+}
+
+/**
+ * A channel on this node: one upstream subscription for any number of listeners, opened with the
+ * first and closed after the last. It keeps the channel's order by offset: what comes twice is
+ * dropped, what is missing is read from history, and what cannot be proven complete is said.
+ */
+export class LocalChannel {
+  readonly name: string;
+  readonly #driver: BroadcastDriver;
+  readonly #reporter: ErrorReporter;
+  readonly #onIdle: () => void;
+  readonly #slots = new Slots();
+  /** Listeners that are not live yet. */
+  readonly #waiting = new Set<Slot>();
+  #state: State = "idle";
+  #upstream: DriverSubscription | undefined;
+  /** The sink of the current upstream; what an older one says is ignored. */
+  #sink: ChannelSink | undefined;
+  /** The last event that was passed on, or the top the channel went live with. */
+  #position: Position | undefined;
+  #backlog: Arrival[] = [];
+  #reading = false;
+  #settling: Promise<void> | undefined;
+  /** True while listeners are called: what they set off meanwhile waits, so that order holds. */
+  #calling = false;
+  #deferred: (() => void)[] = [];
+
+  constructor(
+    name: string,
+    driver: BroadcastDriver,
+    reporter: ErrorReporter,
+    onIdle: () => void,
+  ) {
+    this.name = name;
+    this.#driver = driver;
+    this.#reporter = reporter;
+    this.#onIdle = onIdle;
+  }
+
+  /** Adds a listener; it hears `live` in a later turn, or `ended` if the subscription fails. */
+  attach(listener: ChannelListener, after: Position | undefined): Attachment {
+    const slot = new Slot(listener, after, (slot) => {
+      this.#waiting.delete(slot);
+      this.#slots.remove(slot);
+      this.#settle();
+    });
+    this.#waiting.add(slot);
+    this.#settle();
+    return slot;
+  }
+
+  /** Ends every listener. The upstream subscription ends with the driver, which closes next. */
+  close(): void {
+    this.#reset();
+    this.#endAll(undefined);
+  }
+
+  /** Brings the upstream subscription in line with the listeners; one run at a time. */
+  #settle(): void {
+    this.#settling ??= this.#bringInLine().finally(() => {
+      this.#settling = undefined;
+      if (this.#isUnsettled()) this.#settle();
+      else if (this.#upstream === undefined) this.#onIdle();
+    });
+  }
+
+  #isUnsettled(): boolean {
+    const wanted = this.#waiting.size + this.#slots.size > 0;
+    return wanted !== (this.#upstream !== undefined) ||
+      (this.#waiting.size > 0 && this.#state === "live");
+  }
+
+  async #bringInLine(): Promise<void> {
+    // Listeners come and go within a turn; looking after it acts on what is left of that.
+    await undefined;
+    while (this.#isUnsettled()) {
+      if (this.#upstream === undefined) await this.#openUpstream();
+      else if (this.#waiting.size > 0) this.#admitWaiting();
+      else await this.#closeUpstream(this.#upstream);
+    }
+  }
+
+  async #openUpstream(): Promise<void> {
+    const sink: ChannelSink = {
+      live: (top) => this.#sink === sink && this.#onLive(top),
+      event: (record, position) => this.#sink === sink && this.#onEvent(record, position),
+    };
+    this.#sink = sink;
+    try {
+      this.#upstream = await this.#driver.subscribe(this.name, sink);
+    } catch (cause) {
+      this.#reset();
+      this.#endAll(this.#failure("subscribe to", cause));
+    }
+  }
+
+  async #closeUpstream(upstream: DriverSubscription): Promise<void> {
+    this.#reset();
+    try {
+      await upstream.close();
+    } catch (cause) {
+      this.#reporter.report(this.#failure("unsubscribe from", cause));
+    }
+  }
+
+  #reset(): void {
+    this.#state = "idle";
+    this.#sink = undefined;
+    this.#upstream = undefined;
+    this.#position = undefined;
+    this.#backlog = [];
+  }
+
+  #admitWaiting(): void {
+    for (const slot of this.#waiting) {
+      this.#waiting.delete(slot);
+      this.#slots.add(slot);
+      const { after } = slot;
+      const position = this.#position;
+      if (after === undefined) this.#start(slot, position, "none");
+      else if (position === undefined) this.#start(slot, position, "lost");
+      else if (isSame(after, position)) this.#start(slot, position, "ok");
+      else this.#resume(slot, after, position);
+    }
+  }
+
+  #start(slot: Slot, position: Position | undefined, recovery: SubscriptionStart["recovery"]) {
+    this.#call(slot, (listener) => listener.live({ position, recovery, missed: 0 }));
+  }
+
+  async #resume(slot: Slot, after: Position, joined: Position): Promise<void> {
+    const listener = slot.target;
+    const resuming = new ResumingListener(listener);
+    slot.target = resuming;
+    try {
+      const read = await this.#driver.read(this.name, after);
+      const top = this.#position;
+      if (!slot.active || top === undefined) return;
+      this.#call(slot, () => {
+        slot.target = listener;
+        resuming.finish(this.name, read, joined, top);
+      });
+    } catch (cause) {
+      slot.target = listener;
+      this.#end(slot, this.#failure("read the history of", cause));
+    }
+  }
+
+  #onLive(top: Position | undefined): void {
+    const last = this.#position;
+    if (this.#state === "idle") {
+      this.#position = top;
+      this.#setState("live");
+    } else if (top === undefined || last === undefined) {
+      // Without numbers nobody can know what passed while the backplane was away.
+      this.#loseUpTo(top);
+    } else if (this.#state === "behind" || !isSame(top, last)) {
+      this.#closeGap();
+    }
+  }
+
+  #onEvent(record: EventRecord, position: Position | undefined): void {
+    if (this.#state === "idle") return;
+    const last = this.#position;
+    if (position === undefined || last === undefined) {
+      this.#deliver(record, position);
+    } else if (
+      this.#state === "live" && position.epoch === last.epoch && position.offset <= last.offset + 1
+    ) {
+      if (position.offset > last.offset) this.#deliver(record, position);
+    } else {
+      if (this.#backlog.length < MAX_BACKLOG) this.#backlog.push({ record, position });
+      this.#closeGap();
+    }
+  }
+
+  /** Reads what is missing after the last event, passes it on, then what came meanwhile. */
+  async #closeGap(): Promise<void> {
+    this.#setState("behind");
+    if (this.#reading) return;
+    this.#reading = true;
+    const sink = this.#sink;
+    try {
+      while (this.#state === "behind" && this.#position !== undefined) {
+        const before = this.#position;
+        const read = await this.#driver.read(this.name, before);
+        if (this.#sink !== sink) return;
+        if (read.complete) {
+          for (const { record, position } of read.events) this.#deliver(record, position);
+        } else {
+          this.#loseUpTo(read.top);
+        }
+        this.#takeBacklog(before);
+      }
+    } catch (cause) {
+      // The channel stays behind; the driver's next word, live or event, makes it look again.
+      this.#reporter.report(this.#failure("read the history of", cause));
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  /** Passes on what came while history was read: it is known by now, or next, or shows a gap. */
+  #takeBacklog(before: Position): void {
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    const first = backlog.find(({ position }) => !this.#isKnown(position));
+    if (first !== undefined && this.#position !== undefined && isSame(this.#position, before)) {
+      // History has nothing of what the live events show to be missing: it cannot be proven.
+      const { epoch, offset } = first.position;
+      if (epoch !== before.epoch || offset > before.offset + 1) {
+        this.#loseUpTo({ epoch, offset: offset - 1 });
+      }
+    }
+    this.#setState("live");
+    for (const { record, position } of backlog) this.#onEvent(record, position);
+    if (backlog.length === MAX_BACKLOG) this.#setState("behind");
+  }
+
+  #isKnown(position: Position): boolean {
+    const last = this.#position;
+    return last !== undefined && position.epoch === last.epoch && position.offset <= last.offset;
+  }
+
+  #setState(state: State): void {
+    this.#state = state;
+    if (state === "live" && this.#waiting.size > 0) this.#settle();
+  }
+
+  #deliver(record: EventRecord, position: Position | undefined): void {
+    this.#position = position;
+    const event = new ChannelEvent(this.name, record, position);
+    this.#inTurn(() => this.#slots.deliver(event, this.#onThrow));
+  }
+
+  #loseUpTo(position: Position | undefined): void {
+    this.#position = position;
+    this.#inTurn(() =>
+      this.#slots.forEach((slot) => this.#guard(() => slot.target.lost(position)))
+    );
+  }
+
+  #endAll(error: BroadcastSubscribeError | undefined): void {
+    for (const slot of this.#waiting) this.#end(slot, error);
+    this.#slots.forEach((slot) => this.#end(slot, error));
+  }
+
+  #end(slot: Slot, error: BroadcastSubscribeError | undefined): void {
+    if (!slot.active) return;
+    slot.active = false;
+    this.#waiting.delete(slot);
+    this.#slots.remove(slot);
+    this.#inTurn(() => this.#guard(() => slot.target.ended(error)));
+    this.#settle();
+  }
+
+  #call(slot: Slot, call: (listener: ChannelListener) => void): void {
+    this.#inTurn(() => {
+      if (slot.active) this.#guard(() => call(slot.target));
+    });
+  }
+
+  #inTurn(call: () => void): void {
+    if (this.#calling) {
+      this.#deferred.push(call);
+      return;
+    }
+    this.#calling = true;
+    call();
+    for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) {
+      next();
+    }
+    this.#calling = false;
+  }
+
+  #guard(call: () => void): void {
+    try {
+      call();
+    } catch (cause) {
+      this.#onThrow(cause);
+    }
+  }
+
+  readonly #onThrow = (cause: unknown): void => {
+    this.#reporter.report(
+      new BroadcastError("broadcast.hook", `A listener on channel "${this.name}" threw`, {
+        context: { channel: this.name },
+        cause,
+      }),
+    );
+  };
+
+  #failure(action: string, cause: unknown): BroadcastSubscribeError {
+    return new BroadcastSubscribeError(
+      `Cannot ${action} channel "${this.name}": the driver failed`,
+      { status: 503, context: { channel: this.name }, cause },
+    );
+  }
+}
+
+function isSame(a: Position, b: Position): boolean {
+  return a.epoch === b.epoch && a.offset === b.offset;
+}

@@ -1,0 +1,40 @@
+/**
+ * The heart of the library, without any driver: events, subscriptions, authorization, errors and
+ * the contract that a driver fulfils.
+ *
+ * @module
+ */
+export type {
+  ChannelAuthorizationRequest,
+  ChannelAuthorizationResult,
+  ChannelAuthorizer,
+  DefaultAccess,
+  PresenceInfo,
+} from "./authorization.ts";
+export type { Broadcaster } from "./broadcaster.ts";
+export type {
+  BroadcastDriver,
+  ChannelSink,
+  DriverAbilities,
+  DriverSubscription,
+  HistoryRead,
+} from "./driver.ts";
+export { type BroadcasterOptions, DriverBroadcaster } from "./driver_broadcaster.ts";
+export * from "./errors.ts";
+export {
+  type BroadcastEvent,
+  type BroadcastEventInit,
+  ChannelEvent,
+  type EventRecord,
+  type Position,
+  type PublishReceipt,
+  type StoredEvent,
+} from "./event.ts";
+export type { ErrorHook } from "./hooks.ts";
+export type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+export type {
+  BroadcastSubscription,
+  OverflowPolicy,
+  SubscribeOptions,
+  SubscriptionOverflow,
+} from "./subscription.ts";

@@ -1,0 +1,264 @@
+import type {
+  BroadcastDriver,
+  ChannelSink,
+  DriverSubscription,
+  HistoryRead,
+} from "../core/driver.ts";
+import {
+  BROADCASTER_CHECKS,
+  type BroadcasterOptions,
+  DriverBroadcaster,
+} from "../core/driver_broadcaster.ts";
+import { eventBytes, type EventRecord, type Position } from "../core/event.ts";
+import { BroadcastClosedError } from "../core/errors.ts";
+import { HistoryRing } from "../core/history.ts";
+import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
+
+/** How much a {@linkcode MemoryBackend} keeps. */
+export interface MemoryHistoryOptions {
+  /** Most events kept per channel, 256 unless told; 0 keeps none. */
+  readonly historySize?: number | undefined;
+  /** How long an event is kept, in milliseconds; 300,000 (five minutes) unless told. */
+  readonly historyTtlMs?: number | undefined;
+  /** Most bytes of events kept over all channels, 64 MiB unless told. */
+  readonly historyMaxBytes?: number | undefined;
+  /** Most channels remembered while nobody subscribes to them, 10,000 unless told. */
+  readonly historyMaxChannels?: number | undefined;
+}
+
+/** Options of {@linkcode MemoryBroadcaster}. */
+export interface MemoryBroadcasterOptions extends BroadcasterOptions, MemoryHistoryOptions {}
+
+const DEFAULTS = {
+  historySize: 256,
+  historyTtlMs: 5 * 60_000,
+  historyMaxBytes: 64 * 1024 * 1024,
+  historyMaxChannels: 10_000,
+} as const satisfies MemoryHistoryOptions;
+
+const CHECKS = {
+  historySize: integer(0),
+  historyTtlMs: durationMs(1),
+  historyMaxBytes: integer(0),
+  historyMaxChannels: integer(1),
+};
+
+/**
+ * The channels of one process: a ring of recent events each, bounded over all of them. Several
+ * {@linkcode MemoryDriver}s may share one, and are then nodes over one backend, as in tests.
+ *
+ * Nothing here runs on a timer. Channels stand in the order of their last event, so what is too old
+ * is found at the front whenever something is published or read.
+ */
+export class MemoryBackend {
+  readonly #limits: Resolved<MemoryHistoryOptions, typeof DEFAULTS>;
+  readonly #rings = new Map<string, HistoryRing>();
+  readonly #sinks = new Map<string, Set<ChannelSink>>();
+  /** Channels with stored events, the longest silent first. */
+  readonly #stored = new Map<string, HistoryRing>();
+  /** Channels that nobody subscribes to, the longest untouched first. */
+  readonly #idle = new Set<string>();
+  readonly #epochPrefix = crypto.randomUUID();
+  #epochs = 0;
+  #bytes = 0;
+
+  /**
+   * Makes an empty backend.
+   *
+   * @throws {BroadcastConfigError} On an unknown option or a bad value.
+   */
+  constructor(options: MemoryHistoryOptions = {}) {
+    this.#limits = readOptions("a memory backend", options, CHECKS, DEFAULTS);
+  }
+
+  /** Bytes of events stored now, over all channels. */
+  get storedBytes(): number {
+    return this.#bytes;
+  }
+
+  /** Channels remembered now, with or without stored events. */
+  get channelCount(): number {
+    return this.#rings.size;
+  }
+
+  /** Stores an event and hands it to every subscribed node, in this turn. */
+  publish(channel: string, record: EventRecord): Position {
+    const nowMs = Date.now();
+    const ring = this.#ring(channel);
+    this.#expire(channel, nowMs);
+    const known = ring.find(record.id);
+    if (known !== undefined) return known;
+    const bytes = eventBytes(record);
+    const position = ring.append(record, bytes, nowMs);
+    this.#bytes += bytes;
+    this.#stored.delete(channel);
+    this.#stored.set(channel, ring);
+    while (ring.size > this.#limits.historySize) this.#dropOldest(channel, ring);
+    for (const [name, ring] of this.#stored) {
+      while (ring.size > 0 && this.#bytes > this.#limits.historyMaxBytes) {
+        this.#dropOldest(name, ring);
+      }
+      if (this.#bytes <= this.#limits.historyMaxBytes) break;
+    }
+    for (const sink of this.#sinks.get(channel) ?? []) sink.event(record, position);
+    return position;
+  }
+
+  /** Adds a sink and tells it that the channel is live. */
+  subscribe(channel: string, sink: ChannelSink): () => void {
+    const ring = this.#ring(channel);
+    const sinks = this.#sinks.get(channel) ?? new Set();
+    this.#sinks.set(channel, sinks.add(sink));
+    this.#idle.delete(channel);
+    sink.live(ring.top);
+    return () => {
+      if (!sinks.delete(sink) || sinks.size > 0) return;
+      this.#sinks.delete(channel);
+      this.#setIdle(channel);
+    };
+  }
+
+  /** Everything after a position, where that can be proven. */
+  read(channel: string, after: Position): HistoryRead {
+    const ring = this.#ring(channel);
+    this.#expire(channel, Date.now());
+    const events = ring.after(after);
+    return events === undefined
+      ? { complete: false, top: ring.top }
+      : { complete: true, events, top: ring.top };
+  }
+
+  #ring(channel: string): HistoryRing {
+    let ring = this.#rings.get(channel);
+    if (ring === undefined) {
+      ring = new HistoryRing(`${this.#epochPrefix}-${++this.#epochs}`);
+      this.#rings.set(channel, ring);
+    }
+    if (!this.#sinks.has(channel)) this.#setIdle(channel);
+    return ring;
+  }
+
+  /**
+   * Puts a channel last among those that may be given up, and gives up the first where there are
+   * too many: who comes back to that one is told `lost`, as its next epoch is another.
+   */
+  #setIdle(channel: string): void {
+    this.#idle.delete(channel);
+    this.#idle.add(channel);
+    for (const name of this.#idle) {
+      if (this.#idle.size <= this.#limits.historyMaxChannels) return;
+      const ring = this.#rings.get(name);
+      while (ring !== undefined && ring.size > 0) this.#dropOldest(name, ring);
+      this.#rings.delete(name);
+      this.#idle.delete(name);
+    }
+  }
+
+  /** Drops what is past its age: in this channel, and in those that are silent for longer. */
+  #expire(channel: string, nowMs: number): void {
+    const deadlineMs = nowMs - this.#limits.historyTtlMs;
+    const isOld = (ring: HistoryRing) => (ring.oldestAtMs ?? Infinity) <= deadlineMs;
+    const ring = this.#rings.get(channel);
+    while (ring !== undefined && isOld(ring)) this.#dropOldest(channel, ring);
+    for (const [name, ring] of this.#stored) {
+      if (!isOld(ring)) return;
+      while (isOld(ring)) this.#dropOldest(name, ring);
+    }
+  }
+
+  #dropOldest(channel: string, ring: HistoryRing): void {
+    this.#bytes -= ring.dropOldest();
+    if (ring.size === 0) this.#stored.delete(channel);
+  }
+}
+
+/**
+ * Carries events within one process. With a {@linkcode MemoryBackend} of its own it is the driver of
+ * {@linkcode MemoryBroadcaster}; two on one backend are two nodes.
+ */
+export class MemoryDriver implements BroadcastDriver {
+  /** Numbers and stores events; nodes that share a backend object reach each other. */
+  readonly abilities: { readonly history: true; readonly multiNode: true } = {
+    history: true,
+    multiNode: true,
+  };
+  readonly #backend: MemoryBackend;
+  readonly #subscriptions = new Set<() => void>();
+  #closed = false;
+
+  /** Makes a node over a backend, its own one unless told. */
+  constructor(backend: MemoryBackend = new MemoryBackend()) {
+    this.#backend = backend;
+  }
+
+  /** Stores and delivers in the same turn, so that order needs no lock. */
+  publish(channel: string, record: EventRecord): Promise<Position> {
+    if (this.#closed) return Promise.reject(new BroadcastClosedError("publish on this driver"));
+    return Promise.resolve(this.#backend.publish(channel, record));
+  }
+
+  /** Live at once: there is nobody to wait for. */
+  subscribe(channel: string, sink: ChannelSink): Promise<DriverSubscription> {
+    if (this.#closed) return Promise.reject(new BroadcastClosedError("subscribe on this driver"));
+    const end = this.#backend.subscribe(channel, sink);
+    this.#subscriptions.add(end);
+    return Promise.resolve({
+      close: () => {
+        end();
+        this.#subscriptions.delete(end);
+        return Promise.resolve();
+      },
+    });
+  }
+
+  /** Reads the ring. */
+  read(channel: string, after: Position): Promise<HistoryRead> {
+    return Promise.resolve(this.#backend.read(channel, after));
+  }
+
+  /** Ends this node's subscriptions; a shared backend stays as it is. */
+  close(): Promise<void> {
+    this.#closed = true;
+    for (const end of this.#subscriptions) end();
+    this.#subscriptions.clear();
+    return Promise.resolve();
+  }
+}
+
+/**
+ * A broadcaster for one process, with nothing to install. It keeps the last 256 events of a channel
+ * for five minutes, so that whoever was away for a moment misses nothing while the process lives.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+ *
+ * const broadcaster = new MemoryBroadcaster();
+ * const gateway = new BroadcastGateway({ broadcaster });
+ * const server = Deno.serve({ port: 0, onListen() {} }, gateway.handler);
+ *
+ * await broadcaster.publish("news", { event: "headline", data: { title: "It works" } });
+ *
+ * await gateway.close();
+ * await broadcaster.close();
+ * await server.shutdown();
+ * ```
+ */
+export class MemoryBroadcaster<Subject = unknown> extends DriverBroadcaster<Subject> {
+  /**
+   * Makes a broadcaster with a memory of its own.
+   *
+   * @throws {BroadcastConfigError} On an unknown option or a bad value.
+   */
+  constructor(options: MemoryBroadcasterOptions = {}) {
+    readOptions("a MemoryBroadcaster", options, { ...BROADCASTER_CHECKS, ...CHECKS }, {});
+    const { historySize, historyTtlMs, historyMaxBytes, historyMaxChannels, ...rest } = options;
+    const backend = new MemoryBackend({
+      historySize,
+      historyTtlMs,
+      historyMaxBytes,
+      historyMaxChannels,
+    });
+    super(new MemoryDriver(backend), rest);
+  }
+}

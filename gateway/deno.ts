@@ -1,0 +1,20 @@
+import type { GatewaySocket, SocketEvents } from "./socket.ts";
+
+/**
+ * Upgrades a request of `Deno.serve` to a WebSocket. The only module of the gateway that names the
+ * runtime.
+ */
+export function upgradeWebSocket(
+  request: Request,
+  open: (socket: GatewaySocket) => SocketEvents,
+): Response {
+  const { socket, response } = Deno.upgradeWebSocket(request);
+  socket.binaryType = "arraybuffer";
+  let events: SocketEvents | undefined;
+  socket.onopen = () => events = open(socket);
+  socket.onmessage = ({ data }) => events?.message(data);
+  socket.onclose = ({ code, reason }) => events?.closed(code, reason);
+  // A `close` event follows every error and says more.
+  socket.onerror = (event) => event.preventDefault();
+  return response;
+}

@@ -1,0 +1,85 @@
+import type { ChannelEvent } from "../core/event.ts";
+import type { BroadcastError } from "../core/errors.ts";
+import type { Attachment, ChannelListener } from "../core/listener.ts";
+import type { ErrReason } from "../protocol/frames.ts";
+
+/** Longest wait of a platform timer; an expiry further away is waited for in steps. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** What a held channel tells its session. */
+export interface HeldChannelActions {
+  /** The subscription is live. */
+  live(channel: HeldChannel): void;
+  /** An event for the client. */
+  event(event: ChannelEvent): void;
+  /** The subscription is over, for this reason. */
+  refused(channel: HeldChannel, reason: ErrReason, error?: BroadcastError): void;
+}
+
+/**
+ * One channel as one connection holds it, from the request to the end: `asking` while its rule
+ * decides, `opening` until the backplane has acknowledged, `live`, `released`.
+ */
+export class HeldChannel implements ChannelListener {
+  readonly name: string;
+  readonly #actions: HeldChannelActions;
+  #state: "asking" | "opening" | "live" | "released" = "asking";
+  #attachment: Attachment | undefined;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(name: string, actions: HeldChannelActions) {
+    this.name = name;
+    this.#actions = actions;
+  }
+
+  get isLive(): boolean {
+    return this.#state === "live";
+  }
+
+  /** The client unsubscribed or left while the rule still decided. */
+  get isReleased(): boolean {
+    return this.#state === "released";
+  }
+
+  /** The rule said yes. */
+  open(attach: (listener: ChannelListener) => Attachment, expiresAt: number | undefined): void {
+    this.#state = "opening";
+    this.#attachment = attach(this);
+    if (expiresAt !== undefined) this.#expireAt(expiresAt);
+  }
+
+  /** Ends it without a word to the client. Idempotent. */
+  release(): void {
+    this.#state = "released";
+    clearTimeout(this.#expiry);
+    this.#attachment?.detach();
+  }
+
+  live(): void {
+    this.#state = "live";
+    this.#actions.live(this);
+  }
+
+  event(event: ChannelEvent): void {
+    this.#actions.event(event);
+  }
+
+  /** Revision 1 has no word for it; the client goes on with what follows. */
+  lost(): void {}
+
+  ended(error: BroadcastError | undefined): void {
+    this.#actions.refused(this, "subscription failed", error);
+  }
+
+  #expireAt(expiresAt: number): void {
+    const remainingMs = expiresAt - Date.now();
+    if (remainingMs <= 0) {
+      this.#actions.refused(this, "unauthorized");
+      return;
+    }
+    this.#expiry = setTimeout(
+      () => this.#expireAt(expiresAt),
+      Math.min(remainingMs, MAX_TIMER_MS),
+    );
+  }
+}

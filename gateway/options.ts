@@ -1,0 +1,157 @@
+import type { Broadcaster } from "../core/broadcaster.ts";
+import type { ErrorHook } from "../core/hooks.ts";
+import {
+  callback,
+  durationMs,
+  having,
+  integer,
+  type OptionCheck,
+  type Resolved,
+} from "../core/options.ts";
+import { normalizeOrigin } from "./origin.ts";
+import type { RateLimit } from "./rate_limit.ts";
+
+/** A connection, as hooks are told of it. */
+export interface ConnectionInfo<Subject = unknown> {
+  /** Connection id, also known to the client; names a connection, proves nothing. */
+  readonly id: string;
+  /** What `resolveSubject` made of the request. */
+  readonly subject: Subject | undefined;
+}
+
+/** Why a connection ended, as hooks are told. */
+export interface DisconnectionInfo<Subject = unknown> extends ConnectionInfo<Subject> {
+  /** Close code, see the table of close codes in `./protocol`. */
+  readonly code: number;
+  /** The reason that went with it. */
+  readonly reason: string;
+}
+
+/** What a client wants to publish. */
+export interface ClientPublishRequest<Subject = unknown> {
+  /** Channel; the client may subscribe to it, that was checked before. */
+  readonly channel: string;
+  /** Event name. */
+  readonly event: string;
+  /** Data, as the client sent it: any JSON value. */
+  readonly data: unknown;
+  /** What `resolveSubject` made of the connection's request. */
+  readonly subject: Subject | undefined;
+  /** The connection's id. */
+  readonly clientId: string;
+}
+
+/** Where a gateway writes what an operator may want to read; `console` fits. */
+export interface GatewayLogger {
+  /** Ordinary events. */
+  debug(message: string, context: Readonly<Record<string, unknown>>): void;
+  /** A peer misbehaved and was dealt with. */
+  warn(message: string, context: Readonly<Record<string, unknown>>): void;
+  /** Something failed. */
+  error(message: string, context: Readonly<Record<string, unknown>>): void;
+}
+
+/** Options of `BroadcastGateway`. Only `broadcaster` is required. */
+export interface BroadcastGatewayOptions<Subject = unknown> {
+  /** Where events come from; stays open when the gateway closes. */
+  readonly broadcaster: Broadcaster<Subject>;
+  /** Path of the gateway on its server; `/_broadcast` unless told. */
+  readonly path?: string | undefined;
+  /**
+   * Says who is behind a request, from its cookies or headers; may be async. A throw, or no answer
+   * within `authorizationTimeoutMs`, refuses the connection.
+   */
+  readonly resolveSubject?:
+    | ((request: Request) => Subject | undefined | Promise<Subject | undefined>)
+    | undefined;
+  /**
+   * Allows a client to publish, with `true` and nothing else. Asked after the channel's own rule.
+   * Without it clients cannot publish.
+   */
+  readonly allowClientPublish?:
+    | ((request: ClientPublishRequest<Subject>) => boolean | Promise<boolean>)
+    | undefined;
+  /**
+   * Origins whose pages may connect, beside the gateway's own, such as `https://app.example`; `*`
+   * allows every page. None unless told.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /** Milliseconds between pings; 30,000 unless told. */
+  readonly pingIntervalMs?: number | undefined;
+  /** Milliseconds that a client has to answer a ping; 10,000 unless told. */
+  readonly pongTimeoutMs?: number | undefined;
+  /** Milliseconds that `resolveSubject` and `allowClientPublish` have; 10,000 unless told. */
+  readonly authorizationTimeoutMs?: number | undefined;
+  /** Largest message taken from a client, in UTF-8 bytes; 64 KiB unless told. */
+  readonly maxFrameBytes?: number | undefined;
+  /** Most bytes that wait for one connection before it is cut off; 2 MiB unless told. */
+  readonly maxQueuedBytes?: number | undefined;
+  /** Most channels one connection may hold; 128 unless told. */
+  readonly maxChannelsPerConnection?: number | undefined;
+  /** How often one connection may subscribe; 256 at once, 32 a second unless told. */
+  readonly subscribeRate?: RateLimit | undefined;
+  /** How often one connection may publish; 256 at once, 64 a second unless told. */
+  readonly publishRate?: RateLimit | undefined;
+  /** Called when a connection has opened, right before it is welcomed. */
+  readonly onConnect?: ((connection: ConnectionInfo<Subject>) => void) | undefined;
+  /** Called once when a connection ended, with the reason. */
+  readonly onDisconnect?: ((connection: DisconnectionInfo<Subject>) => void) | undefined;
+  /** Hears of errors that no caller could be told of, such as an authorizer that threw. */
+  readonly onError?: ErrorHook | undefined;
+  /** Where to write what an operator may want to read; nowhere unless told. */
+  readonly logger?: GatewayLogger | undefined;
+}
+
+/** Every default of a gateway. */
+export const DEFAULTS = {
+  path: "/_broadcast",
+  allowedOrigins: [] as readonly string[],
+  pingIntervalMs: 30_000,
+  pongTimeoutMs: 10_000,
+  authorizationTimeoutMs: 10_000,
+  maxFrameBytes: 64 * 1024,
+  maxQueuedBytes: 2 * 1024 * 1024,
+  maxChannelsPerConnection: 128,
+  // A client comes back with all its channels, and with what waited in its outbox, at once.
+  subscribeRate: { burst: 256, perSecond: 32 },
+  publishRate: { burst: 256, perSecond: 64 },
+} as const;
+
+/** How every option of a gateway is checked. */
+export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>]: OptionCheck } = {
+  broadcaster: having("listen", "publish", "authorizeFor"),
+  path: (value) =>
+    typeof value === "string" && /^(\/[A-Za-z0-9._~-]+)+$/.test(value)
+      ? undefined
+      : 'a path such as "/_broadcast", without a slash at its end',
+  resolveSubject: callback,
+  allowClientPublish: callback,
+  allowedOrigins: (value) =>
+    Array.isArray(value) &&
+      value.every((origin) => origin === "*" || normalizeOrigin(origin) !== undefined)
+      ? undefined
+      : 'a list of origins such as "https://app.example", without a path, or "*"',
+  pingIntervalMs: durationMs(1),
+  pongTimeoutMs: durationMs(1),
+  authorizationTimeoutMs: durationMs(1),
+  maxFrameBytes: integer(64),
+  maxQueuedBytes: integer(1024),
+  maxChannelsPerConnection: integer(1),
+  subscribeRate: rateLimit,
+  publishRate: rateLimit,
+  onConnect: callback,
+  onDisconnect: callback,
+  onError: callback,
+  logger: having("debug", "warn", "error"),
+};
+
+/** The options of a gateway once they were read. */
+export type GatewaySettings<Subject> = Resolved<BroadcastGatewayOptions<Subject>, typeof DEFAULTS>;
+
+function rateLimit(value: unknown): string | undefined {
+  const isRate = (rate: unknown) => typeof rate === "number" && rate > 0;
+  return typeof value === "object" && value !== null && "burst" in value && isRate(value.burst) &&
+      "perSecond" in value && isRate(value.perSecond)
+    ? undefined
+    : "{burst, perSecond} with numbers above 0";
+}

@@ -1,0 +1,93 @@
+import type { GatewaySocket } from "./socket.ts";
+
+/** A frame as it is sent, with its size: encoded once, whoever receives it. */
+export interface EncodedFrame {
+  /** The text of the message. */
+  readonly text: string;
+  /** Its size in UTF-8 bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * How much is handed to the socket before frames wait here. What waits here is shared text; what the
+ * socket holds is a copy per connection.
+ */
+const SOCKET_BYTES = 64 * 1024;
+
+/** How often queues look whether their socket has room again; the platform does not tell. */
+const FLUSH_INTERVAL_MS = 20;
+
+/** Frames of one connection that its socket has no room for. A peer that keeps up never uses it. */
+export class OutboundQueue {
+  readonly #socket: GatewaySocket;
+  readonly #maxBytes: number;
+  readonly #flusher: Flusher;
+  #frames: EncodedFrame[] = [];
+  #bytes = 0;
+
+  constructor(socket: GatewaySocket, maxBytes: number, flusher: Flusher) {
+    this.#socket = socket;
+    this.#maxBytes = maxBytes;
+    this.#flusher = flusher;
+  }
+
+  /** Sends or queues a frame; false if the queue has no room for it, counted before it is added. */
+  push(frame: EncodedFrame): boolean {
+    if (this.#frames.length === 0 && this.#fitsSocket(frame)) {
+      this.#socket.send(frame.text);
+      return true;
+    }
+    if (this.#bytes + frame.bytes > this.#maxBytes) return false;
+    this.#frames.push(frame);
+    this.#bytes += frame.bytes;
+    this.#flusher.add(this);
+    return true;
+  }
+
+  /** Hands over what the socket has room for; true when nothing waits any more. */
+  flush(): boolean {
+    let sent = 0;
+    for (const frame of this.#frames) {
+      if (!this.#fitsSocket(frame)) break;
+      this.#socket.send(frame.text);
+      this.#bytes -= frame.bytes;
+      sent++;
+    }
+    this.#frames.splice(0, sent);
+    return this.#frames.length === 0;
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    this.#frames = [];
+    this.#bytes = 0;
+    this.#flusher.remove(this);
+  }
+
+  /** A frame larger than the socket's share goes when nothing else is on its way. */
+  #fitsSocket(frame: EncodedFrame): boolean {
+    const buffered = this.#socket.bufferedAmount;
+    return buffered === 0 || buffered + frame.bytes <= SOCKET_BYTES;
+  }
+}
+
+/** Flushes the queues of all slow connections; its timer runs only while there are any. */
+export class Flusher {
+  readonly #queues = new Set<OutboundQueue>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  add(queue: OutboundQueue): void {
+    this.#queues.add(queue);
+    this.#timer ??= setInterval(() => {
+      for (const queue of this.#queues) {
+        if (queue.flush()) this.remove(queue);
+      }
+    }, FLUSH_INTERVAL_MS);
+  }
+
+  remove(queue: OutboundQueue): void {
+    if (!this.#queues.delete(queue) || this.#queues.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,35 @@
+/** How often something may happen: `burst` at once, then `perSecond` on average. */
+export interface RateLimit {
+  /** Most at once. */
+  readonly burst: number;
+  /** How many a second come back. */
+  readonly perSecond: number;
+}
+
+/** A token bucket for one connection; it needs no timer. */
+export class TokenBucket {
+  readonly #limit: RateLimit;
+  #tokens: number;
+  #filledAtMs: number;
+
+  constructor(limit: RateLimit) {
+    this.#limit = limit;
+    this.#tokens = limit.burst;
+    this.#filledAtMs = Date.now();
+  }
+
+  /** Takes one token; false if there is none. */
+  take(): boolean {
+    const nowMs = Date.now();
+    // The system's clock may be set back; that must not take tokens away.
+    const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
+    this.#filledAtMs = nowMs;
+    this.#tokens = Math.min(
+      this.#limit.burst,
+      this.#tokens + elapsedMs * this.#limit.perSecond / 1000,
+    );
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+}

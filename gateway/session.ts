@@ -1,0 +1,256 @@
+import type { Deadlines } from "../core/deadline.ts";
+import { BroadcastError } from "../core/errors.ts";
+import type { ChannelEvent } from "../core/event.ts";
+import { utf8ByteLength } from "../protocol/bytes.ts";
+import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
+import { parseClientFrame } from "../protocol/codec.ts";
+import type { ClientFrame, ErrReason, PubFrame, ServerFrame } from "../protocol/frames.ts";
+import { isChannelName, isEventName } from "../protocol/names.ts";
+import { encode, type EventEncoder } from "./encoder.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { HeldChannel } from "./held_channel.ts";
+import type { ConnectionInfo, GatewaySettings } from "./options.ts";
+import { type EncodedFrame, type Flusher, OutboundQueue } from "./outbound_queue.ts";
+import { TokenBucket } from "./rate_limit.ts";
+import type { GatewaySocket, SocketEvents } from "./socket.ts";
+
+const PING = encode({ t: "ping" });
+
+/** What a session needs of its gateway. */
+export interface SessionHost<Subject> {
+  readonly settings: GatewaySettings<Subject>;
+  readonly deadlines: Deadlines;
+  readonly encoder: EventEncoder;
+  readonly flusher: Flusher;
+  report(error: BroadcastError): void;
+  /** A channel became live on, or left, one connection. */
+  subscribed(channel: string): void;
+  unsubscribed(channel: string): void;
+  ended(session: Session<Subject>, code: number, reason: string): void;
+}
+
+/**
+ * One connection: reads the client's frames, asks the rules, passes events on. It ends when it
+ * decides to or when its socket did, whichever comes first, and leaves nothing behind.
+ */
+export class Session<Subject> implements SocketEvents {
+  readonly info: ConnectionInfo<Subject>;
+  readonly #socket: GatewaySocket;
+  readonly #host: SessionHost<Subject>;
+  readonly #queue: OutboundQueue;
+  #heartbeat: Heartbeat | undefined;
+  readonly #subscribes: TokenBucket;
+  readonly #publishes: TokenBucket;
+  readonly #channels = new Map<string, HeldChannel>();
+  /** Publishes of this client, one after the other: their order is part of what it said. */
+  readonly #pendingPublishes: PubFrame[] = [];
+  #state: "open" | "ended" = "open";
+
+  constructor(socket: GatewaySocket, info: ConnectionInfo<Subject>, host: SessionHost<Subject>) {
+    const { settings } = host;
+    this.info = info;
+    this.#socket = socket;
+    this.#host = host;
+    this.#queue = new OutboundQueue(socket, settings.maxQueuedBytes, host.flusher);
+    this.#subscribes = new TokenBucket(settings.subscribeRate);
+    this.#publishes = new TokenBucket(settings.publishRate);
+  }
+
+  /** Welcomes the client; from here on it is asked for signs of life. */
+  start(): void {
+    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
+    this.#heartbeat = new Heartbeat(pingIntervalMs, pongTimeoutMs, {
+      ping: () => this.#sendEncoded(PING),
+      dead: () => this.end(CLOSE.pingTimeout),
+    });
+    this.#send({ t: "welcome", id: this.info.id });
+  }
+
+  message(data: unknown): void {
+    if (this.#state === "ended") return;
+    this.#heartbeat?.heard();
+    if (typeof data !== "string") return;
+    if (isLargerThan(data, this.#host.settings.maxFrameBytes)) {
+      this.end(CLOSE.frameTooLarge);
+      return;
+    }
+    const parsed = parseClientFrame(data);
+    if (parsed.kind === "frame") this.#receive(parsed.frame);
+  }
+
+  closed(code: number, reason: string): void {
+    this.#finish(code, reason);
+  }
+
+  /** Closes the connection with a code that tells the client what to do next. */
+  end(close: CloseCode): void {
+    if (!this.#finish(close.code, close.reason)) return;
+    try {
+      this.#socket.close(close.code, close.reason);
+    } catch {
+      // The socket is gone already, which is what was wanted.
+    }
+  }
+
+  #finish(code: number, reason: string): boolean {
+    if (this.#state === "ended") return false;
+    this.#state = "ended";
+    this.#heartbeat?.stop();
+    this.#queue.clear();
+    for (const channel of [...this.#channels.values()]) this.#release(channel);
+    this.#host.ended(this, code, reason);
+    return true;
+  }
+
+  #receive(frame: ClientFrame): void {
+    switch (frame.t) {
+      case "sub":
+        return this.#subscribe(frame.c);
+      case "unsub": {
+        const channel = this.#channels.get(frame.c);
+        if (channel !== undefined) this.#release(channel);
+        return;
+      }
+      case "pub":
+        return this.#acceptPublish(frame);
+      case "pong":
+        // Every message counts as a sign of life.
+        return;
+    }
+  }
+
+  #subscribe(name: string): void {
+    if (!this.#subscribes.take()) return this.#refuse(name, "rate limited");
+    if (!isChannelName(name)) return this.#refuse(name, "invalid channel name");
+    const held = this.#channels.get(name);
+    if (held !== undefined) {
+      // One that is still on its way is answered when it is live.
+      if (held.isLive) this.#send({ t: "ok", c: name });
+      return;
+    }
+    if (this.#channels.size >= this.#host.settings.maxChannelsPerConnection) {
+      return this.#refuse(name, "too many channels");
+    }
+    const channel = new HeldChannel(name, {
+      live: () => {
+        this.#host.subscribed(name);
+        this.#send({ t: "ok", c: name });
+      },
+      event: (event) => this.#deliver(event),
+      refused: (channel, reason, error) => {
+        if (error !== undefined) this.#host.report(error);
+        this.#drop(channel, reason);
+      },
+    });
+    this.#channels.set(name, channel);
+    this.#open(channel);
+  }
+
+  async #open(channel: HeldChannel): Promise<void> {
+    const { broadcaster } = this.#host.settings;
+    try {
+      const decision = await broadcaster.authorizeFor(channel.name, this.info.subject);
+      if (channel.isReleased) return;
+      if (decision.authorized !== true) return this.#drop(channel, "unauthorized");
+      channel.open((listener) => broadcaster.listen(channel.name, listener), decision.expiresAt);
+    } catch (error) {
+      if (channel.isReleased) return;
+      const failure = asBroadcastError(error, "Cannot open a subscription");
+      this.#host.report(failure);
+      const isRuleFailure = failure.code === "broadcast.authorization_failed";
+      this.#drop(channel, isRuleFailure ? "authorization failed" : "subscription failed");
+    }
+  }
+
+  #drop(channel: HeldChannel, reason: ErrReason): void {
+    this.#release(channel);
+    this.#refuse(channel.name, reason);
+  }
+
+  #release(channel: HeldChannel): void {
+    if (channel.isLive) this.#host.unsubscribed(channel.name);
+    channel.release();
+    // A later subscription of the same name may have taken its place.
+    if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
+  }
+
+  #acceptPublish(frame: PubFrame): void {
+    const { publishRate } = this.#host.settings;
+    if (!this.#publishes.take() || this.#pendingPublishes.length >= publishRate.burst) {
+      return this.#refuse(frame.c, "rate limited");
+    }
+    this.#pendingPublishes.push(frame);
+    if (this.#pendingPublishes.length === 1) this.#workOffPublishes();
+  }
+
+  async #workOffPublishes(): Promise<void> {
+    for (;;) {
+      const frame = this.#pendingPublishes[0];
+      if (frame === undefined) return;
+      const refusal = await this.#publish(frame);
+      if (refusal !== undefined) this.#refuse(frame.c, refusal);
+      this.#pendingPublishes.shift();
+    }
+  }
+
+  /** Why a publish is refused, or nothing if it happened. */
+  async #publish({ c: channel, e: event, d: data }: PubFrame): Promise<ErrReason | undefined> {
+    const { settings: { broadcaster, allowClientPublish, authorizationTimeoutMs }, deadlines } =
+      this.#host;
+    if (!isChannelName(channel)) return "invalid channel name";
+    if (!isEventName(event)) return "invalid event name";
+    if (allowClientPublish === undefined) return "publish denied";
+    const { subject, id: clientId } = this.info;
+    try {
+      if (this.#channels.get(channel)?.isLive !== true) {
+        const decision = await broadcaster.authorizeFor(channel, subject);
+        if (decision.authorized !== true) return "publish denied";
+      }
+      const request = { channel, event, data, subject, clientId };
+      const answer = await deadlines.race(allowClientPublish(request), authorizationTimeoutMs);
+      if (answer !== true) return "publish denied";
+    } catch (error) {
+      this.#host.report(asBroadcastError(error, "Cannot decide on a client's publish"));
+      return "authorization failed";
+    }
+    try {
+      await broadcaster.publish(channel, { event, data });
+    } catch (error) {
+      this.#host.report(asBroadcastError(error, "Cannot publish for a client"));
+      return "publish failed";
+    }
+  }
+
+  #deliver(event: ChannelEvent): void {
+    this.#sendEncoded(this.#host.encoder.encode(event));
+  }
+
+  #refuse(channel: string, reason: ErrReason): void {
+    this.#send({ t: "err", c: channel, r: reason });
+  }
+
+  #send(frame: ServerFrame): void {
+    this.#sendEncoded(encode(frame));
+  }
+
+  #sendEncoded(frame: EncodedFrame): void {
+    if (this.#state === "ended") return;
+    try {
+      if (!this.#queue.push(frame)) this.end(CLOSE.slowConsumer);
+    } catch {
+      // The socket closed and its event is still on the way.
+      this.#finish(1006, "socket closed");
+    }
+  }
+}
+
+/** A text is at least as many bytes as it has characters, so most are decided without counting. */
+function isLargerThan(text: string, maxBytes: number): boolean {
+  return text.length > maxBytes || (text.length * 3 > maxBytes && utf8ByteLength(text) > maxBytes);
+}
+
+function asBroadcastError(error: unknown, message: string): BroadcastError {
+  return error instanceof BroadcastError
+    ? error
+    : new BroadcastError("broadcast.hook", `${message}: a callback threw`, { cause: error });
+}

@@ -1,0 +1,45 @@
+/** Longest channel or event name, in characters. */
+export const MAX_NAME_LENGTH = 200;
+
+const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;:/~]{1,200}$/;
+// deno-lint-ignore no-control-regex -- naming the control characters is the rule itself
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const RESERVED_PREFIX = /^(?:private|presence)-/i;
+
+/** The rule that {@linkcode isChannelName} checks, in words for an error message. */
+export const CHANNEL_NAME_RULE =
+  "a channel name is 1 to 200 characters of A-Z a-z 0-9 _ - = @ , . ; : / ~";
+
+/** The rule that {@linkcode isEventName} checks, in words for an error message. */
+export const EVENT_NAME_RULE = "an event name is 1 to 200 characters without control characters";
+
+/**
+ * Tells whether a value is a valid channel name. Names are never normalised: two names that differ
+ * in one character, also in case, are two channels.
+ *
+ * @example
+ * ```ts
+ * import { isChannelName } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isChannelName("chat.1"));
+ * assert(!isChannelName(" chat.1"));
+ * ```
+ */
+export function isChannelName(value: unknown): value is string {
+  return typeof value === "string" && CHANNEL_NAME.test(value);
+}
+
+/** Tells whether a value is a valid event name. The same rule holds for event ids. */
+export function isEventName(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH &&
+    !CONTROL_CHARACTER.test(value);
+}
+
+/**
+ * Tells whether a channel is denied unless an authorizer allows it: its name starts with `private-`
+ * or `presence-`, in any case, so that `PRIVATE-x` is no way round.
+ */
+export function isReservedChannel(channel: string): boolean {
+  return RESERVED_PREFIX.test(channel);
+}

@@ -66,6 +66,7 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
       info: EventInfo,
     ) => unknown,
   ): () => void;
+  /** Listens to one event; the returned function takes the listener away. */
   on<Name extends keyof Events & string>(
     event: Name,
     listener: (data: Events[Name], info: EventInfo) => unknown,

@@ -1,5 +1,5 @@
 import { Deadlines } from "../core/deadline.ts";
-import { BroadcastClosedError, BroadcastError } from "../core/errors.ts";
+import { BroadcastError } from "../core/errors.ts";
 import { ErrorReporter } from "../core/hooks.ts";
 import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";

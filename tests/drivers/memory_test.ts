@@ -1,0 +1,93 @@
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import {
+  BroadcastClosedError,
+  DriverBroadcaster,
+  type EventRecord,
+  MemoryBackend,
+  MemoryBroadcaster,
+  MemoryDriver,
+} from "@airwave/broadcast";
+import { driverContract, FakeTime } from "@airwave/broadcast/testing";
+
+driverContract(() => {
+  const backend = new MemoryBackend();
+  return {
+    driver: () => new MemoryDriver(backend),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}, Deno.test);
+
+const record = (id: string, data: unknown = null): EventRecord => ({
+  id,
+  event: "n",
+  json: JSON.stringify(data),
+});
+
+Deno.test("memory history keeps the newest events only, and says when that is not enough", () => {
+  const backend = new MemoryBackend({ historySize: 2 });
+  const positions = ["1", "2", "3"].map((id) => backend.publish("c", record(id)));
+  const [first, second] = positions;
+  if (first === undefined || second === undefined) throw new Error("No position");
+  const afterFirst = backend.read("c", first);
+  assertEquals(afterFirst.complete && afterFirst.events.map(({ record }) => record.id), ["2", "3"]);
+  assertEquals(backend.read("c", { ...first, offset: 0 }).complete, false);
+});
+
+Deno.test("memory history forgets events past their age, but never the channel's position", () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend({ historyTtlMs: 1_000 });
+  const first = backend.publish("c", record("1"));
+  backend.publish("c", record("2"));
+  backend.publish("silent", record("1"));
+  time.jump(1_000);
+  assertEquals(backend.read("c", first).complete, false);
+  assertEquals(backend.storedBytes, 0);
+  const next = backend.publish("c", record("3"));
+  assertEquals(next, { ...first, offset: 3 });
+  assertEquals(backend.read("c", { ...first, offset: 2 }).complete, true);
+});
+
+Deno.test("memory history is bounded over all channels: the longest silent gives way", () => {
+  const backend = new MemoryBackend({ historyMaxBytes: 3_000 });
+  const data = "x".repeat(900);
+  const one = backend.publish("one", record("1", data));
+  const two = backend.publish("two", record("1", data));
+  backend.publish("one", record("2", data));
+  backend.publish("three", record("1", data));
+  assertEquals(backend.storedBytes <= 3_000, true);
+  assertEquals(backend.read("two", { ...two, offset: 0 }).complete, false);
+  assertEquals(backend.read("one", { ...one, offset: 0 }).complete, true);
+});
+
+Deno.test("memory forgets channels that nobody holds, and takes another epoch if one comes back", () => {
+  const backend = new MemoryBackend({ historyMaxChannels: 10 });
+  const held = { live() {}, event() {} };
+  backend.subscribe("held", held);
+  const first = backend.publish("0", record("1"));
+  for (let i = 1; i <= 100; i++) backend.publish(String(i), record("1"));
+  assertEquals(backend.channelCount, 11);
+  const again = backend.publish("0", record("1"));
+  assertEquals(again.offset, 1);
+  assertNotEquals(again.epoch, first.epoch);
+  assertEquals(backend.read("0", first).complete, false);
+});
+
+Deno.test("memory without history still numbers, so that a loss is told", async () => {
+  await using broadcaster = new MemoryBroadcaster({ historySize: 0 });
+  const first = await broadcaster.publish("c", { event: "n", data: 1 });
+  await broadcaster.publish("c", { event: "n", data: 2 });
+  await using late = broadcaster.subscribe("c", { after: first.position });
+  assertEquals((await late.ready).recovery, "lost");
+});
+
+Deno.test("closing one node of a shared memory leaves the other alone", async () => {
+  const backend = new MemoryBackend();
+  const left = new MemoryDriver(backend);
+  await using staying = new DriverBroadcaster(new MemoryDriver(backend));
+  await using subscription = staying.subscribe("c");
+  await subscription.ready;
+  await left.close();
+  await assertRejects(() => left.publish("c", record("1")), BroadcastClosedError);
+  await staying.publish("c", { event: "n", data: 1 });
+  assertEquals((await subscription.next()).value?.data, 1);
+});

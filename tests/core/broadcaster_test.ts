@@ -1,0 +1,147 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  type AnyBroadcastError,
+  BroadcastConfigError,
+  BroadcastError,
+  type BroadcastEventInit,
+  BroadcastPublishError,
+  DriverBroadcaster,
+  MemoryBroadcaster,
+  type MemoryBroadcasterOptions,
+} from "@airwave/broadcast";
+import { ScriptedDriver } from "./scripted_driver.ts";
+
+Deno.test("publish mints ids that sort in the order of publishing", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const ids: string[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    ids.push((await broadcaster.publish("c", { event: "n", data: i })).id);
+  }
+  assertEquals(ids.toSorted(), ids);
+  assertEquals(new Set(ids).size, 1_000);
+});
+
+Deno.test("positions count from 1 without holes, per channel", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const offset = async (channel: string) =>
+    (await broadcaster.publish(channel, { event: "n", data: null })).position?.offset;
+  assertEquals([await offset("a"), await offset("b"), await offset("a")], [1, 1, 2]);
+});
+
+Deno.test("publish refuses what breaks a rule, with the rule and the value, and stores nothing", async () => {
+  await using broadcaster = new MemoryBroadcaster({ maxEventBytes: 100 });
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const cases: [string, unknown, string][] = [
+    ["no spaces", { event: "n", data: 1 }, "a channel name is"],
+    ["private\u2010x", { event: "n", data: 1 }, "a channel name is"],
+    ["x".repeat(201), { event: "n", data: 1 }, "a channel name is"],
+    ["c", { event: "", data: 1 }, "an event name is"],
+    ["c", { event: "a\nb", data: 1 }, "an event name is"],
+    ["c", { event: 7, data: 1 }, "got 7"],
+    ["c", { event: "n", data: 1, id: "a\u0000b" }, "an event id is"],
+    ["c", { event: "n", data: circular }, "data must be a JSON value"],
+    ["c", { event: "n", data: 1n }, "data must be a JSON value"],
+    ["c", { event: "n", data: () => 1 }, "data must be a JSON value"],
+    ["c", { event: "n", data: Symbol("s") }, "data must be a JSON value"],
+    ["c", { event: "n", data: "ä".repeat(50) }, "at most 100 bytes"],
+    ["c", null, "the event must be an object"],
+  ];
+  for (const [channel, event, rule] of cases) {
+    const error = await assertRejects(
+      () => broadcaster.publish(channel, event as BroadcastEventInit),
+      BroadcastPublishError,
+      rule,
+    );
+    assertEquals([error.code, error.status], ["broadcast.publish", 400]);
+  }
+  const { position } = await broadcaster.publish("c", { event: "n", data: undefined });
+  assertEquals(position?.offset, 1);
+});
+
+Deno.test("data nested deeper than the stack does not end the process", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  await using subscription = broadcaster.subscribe("c");
+  await subscription.ready;
+  let deep: unknown = null;
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  const outcome = await broadcaster.publish("c", { event: "n", data: deep })
+    .then(() => "published", (error: BroadcastError) => error.code);
+  // Whether a runtime can serialise it differs; that it arrives whole or is refused must not.
+  if (outcome === "published") assert(Array.isArray((await subscription.next()).value?.data));
+  else assertEquals(outcome, "broadcast.publish");
+});
+
+Deno.test("a publish that the driver fails says so, with the cause", async () => {
+  await using broadcaster = new DriverBroadcaster(new ScriptedDriver());
+  const error = await assertRejects(
+    () => broadcaster.publish("c", { event: "n", data: 1 }),
+    BroadcastPublishError,
+  );
+  assertEquals(error.status, 503);
+  assertInstanceOf(error.cause, Error);
+  assertEquals(error.cause.message, "The store is down");
+});
+
+Deno.test("names of the language are ordinary names", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  for (const name of ["__proto__", "constructor", "hasOwnProperty"]) {
+    await using subscription = broadcaster.subscribe(name);
+    await subscription.ready;
+    await broadcaster.publish(name, { event: name, data: { [name]: 1 } });
+    const { value } = await subscription.next();
+    assertEquals(value?.event, name);
+    assert(Object.hasOwn(value?.data as object, name));
+  }
+});
+
+Deno.test("options: an unknown name or a bad value is refused with the rule", () => {
+  const cases: [unknown, string][] = [
+    [{ histroySize: 1 }, 'unknown option "histroySize"'],
+    [{ historySize: -1 }, "an integer of at least 0, got -1"],
+    [{ historySize: "10" }, 'got "10"'],
+    [{ historyTtlMs: 2 ** 31 }, "from 1 to 2147483647"],
+    [{ authorizationTimeoutMs: 0 }, "from 1 to"],
+    [{ maxEventBytes: 1.5 }, "got 1.5"],
+    [{ defaultAccess: "open" }, 'one of "allow", "deny"'],
+    [{ onError: 1 }, "a function"],
+    [null, "options must be an object"],
+  ];
+  for (const [options, rule] of cases) {
+    const error = assertThrows(
+      () => new MemoryBroadcaster(options as MemoryBroadcasterOptions),
+      BroadcastConfigError,
+      rule,
+    );
+    assertStringIncludes(error.message, "Cannot create");
+  }
+});
+
+Deno.test("errors: code, status, context and cause; the code narrows the type", () => {
+  const cause = new Error("underneath");
+  const error: AnyBroadcastError = new BroadcastPublishError("Cannot publish", {
+    context: { channel: "c" },
+    cause,
+  });
+  assertInstanceOf(error, BroadcastError);
+  assertEquals(error.name, "BroadcastPublishError");
+  assertEquals(error.context, { channel: "c" });
+  assertEquals(error.cause, cause);
+  const narrowed = (error: AnyBroadcastError): BroadcastPublishError | undefined => {
+    switch (error.code) {
+      case "broadcast.publish":
+        return error;
+      default:
+        return undefined;
+    }
+  };
+  assertEquals(narrowed(error), error);
+  assertEquals(narrowed(new BroadcastConfigError("x")), undefined);
+});

@@ -1,0 +1,385 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  type BroadcastError,
+  type ChannelListener,
+  DriverBroadcaster,
+  type Position,
+  type SubscriptionStart,
+} from "@airwave/broadcast";
+import { settle } from "@airwave/broadcast/testing";
+import { at, record, ScriptedDriver } from "./scripted_driver.ts";
+
+/** Writes down what a listener hears, in order. */
+class Recorder implements ChannelListener {
+  readonly heard: unknown[] = [];
+  start: SubscriptionStart | undefined;
+  error: BroadcastError | undefined;
+
+  live(start: SubscriptionStart): void {
+    this.start = start;
+    this.heard.push("live");
+  }
+  event({ position }: { position: Position | undefined }): void {
+    this.heard.push(position?.offset);
+  }
+  lost(position: Position | undefined): void {
+    this.heard.push(`lost ${position?.offset}`);
+  }
+  ended(error: BroadcastError | undefined): void {
+    this.error = error;
+    this.heard.push("ended");
+  }
+}
+
+/** A channel with one live listener, at an offset. */
+async function liveChannel(offset = 0) {
+  const driver = new ScriptedDriver();
+  const errors: BroadcastError[] = [];
+  const broadcaster = new DriverBroadcaster(driver, { onError: (error) => errors.push(error) });
+  const recorder = new Recorder();
+  const attachment = broadcaster.listen("c", recorder);
+  await settle();
+  const sink = driver.acknowledge(0, offset);
+  await settle();
+  return { driver, broadcaster, recorder, attachment, sink, errors };
+}
+
+Deno.test("ready waits for the backplane's acknowledgement", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  await settle();
+  assertEquals(recorder.heard, []);
+  driver.acknowledge(0, 7);
+  await settle();
+  assertEquals(recorder.heard, ["live"]);
+  assertEquals(recorder.start, { position: at(7), recovery: "none", missed: 0 });
+});
+
+Deno.test("events between the acknowledgement and the listener's start are not lost", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  await settle();
+  const { sink } = driver.opening(0);
+  driver.acknowledge(0, 7);
+  // Acknowledged, but nobody was told yet: the start must then stand behind this event.
+  sink.event(record(8), at(8));
+  await settle();
+  sink.event(record(9), at(9));
+  assertEquals(recorder.start?.position, at(8));
+  assertEquals(recorder.heard, ["live", 9]);
+});
+
+Deno.test("five listeners open one upstream subscription, the last one closes it", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const attachments = Array.from({ length: 5 }, () => broadcaster.listen("c", new Recorder()));
+  await settle();
+  driver.acknowledge(0);
+  await settle();
+  assertEquals(driver.openings.length, 1);
+  for (const attachment of attachments.slice(1)) attachment.detach();
+  await settle();
+  assertEquals(driver.opening(0).closeAsked, false);
+  attachments[0]?.detach();
+  await settle();
+  assertEquals(driver.opening(0).closeAsked, true);
+});
+
+Deno.test("leaving while the upstream subscription opens does not leak it", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const recorder = new Recorder();
+  const attachment = broadcaster.listen("c", recorder);
+  await settle();
+  attachment.detach();
+  await settle();
+  driver.acknowledge(0);
+  await settle();
+  assertEquals(driver.opening(0).closeAsked, true);
+  assertEquals(recorder.heard, []);
+});
+
+Deno.test("coming and going within a turn asks the backplane for nothing", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  broadcaster.listen("c", new Recorder()).detach();
+  await settle();
+  assertEquals(driver.openings.length, 0);
+});
+
+Deno.test("coming back while the upstream subscription closes opens a new one after it", async () => {
+  const { driver, broadcaster, attachment } = await liveChannel();
+  attachment.detach();
+  await settle();
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  await settle();
+  assertEquals(driver.openings.length, 1);
+  driver.opening(0).closed.resolve();
+  await settle();
+  assertEquals(driver.openings.length, 2);
+  const sink = driver.acknowledge(1);
+  await settle();
+  // What the first subscription still says is no longer anybody's business.
+  driver.opening(0).sink.event(record(1), at(1));
+  sink.event(record(1), at(1));
+  assertEquals(recorder.heard, ["live", 1]);
+  await broadcaster.close();
+});
+
+Deno.test("a backplane that refuses is told to every listener, and the next try is a new one", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const [first, second] = [new Recorder(), new Recorder()];
+  broadcaster.listen("c", first);
+  const subscription = broadcaster.subscribe("c");
+  await settle();
+  const cause = new Error("Connection refused");
+  driver.opening(0).answer.reject(cause);
+  const error = await assertRejects(() => subscription.ready);
+  assertEquals(first.heard, ["ended"]);
+  assertEquals(first.error?.code, "broadcast.subscribe");
+  assertEquals(first.error?.status, 503);
+  assertEquals(first.error?.cause, cause);
+  assertEquals(error, first.error);
+  broadcaster.listen("c", second);
+  await settle();
+  driver.acknowledge(1);
+  await settle();
+  assertEquals(second.heard, ["live"]);
+});
+
+Deno.test("an event that comes twice or late is dropped", async () => {
+  const { broadcaster, recorder, sink } = await liveChannel(5);
+  for (const offset of [6, 6, 5, 7, 1, 8]) sink.event(record(offset), at(offset));
+  assertEquals(recorder.heard, ["live", 6, 7, 8]);
+  await broadcaster.close();
+});
+
+Deno.test("a gap is read from history before anything newer passes", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.event(record(8), at(8));
+  sink.event(record(9), at(9));
+  assertEquals(recorder.heard, ["live"]);
+  assertEquals(driver.reads.map(({ after }) => after), [at(5)]);
+  driver.answerRead(0, [6, 7, 8], 8);
+  await settle();
+  assertEquals(recorder.heard, ["live", 6, 7, 8, 9]);
+  await broadcaster.close();
+});
+
+Deno.test("after a reconnect the channel is read from its last offset", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.live(at(7));
+  sink.event(record(8), at(8));
+  assertEquals(recorder.heard, ["live"]);
+  driver.answerRead(0, [6, 7], 7);
+  await settle();
+  assertEquals(recorder.heard, ["live", 6, 7, 8]);
+  sink.live(at(8));
+  await settle();
+  assertEquals(driver.reads.length, 1);
+  await broadcaster.close();
+});
+
+Deno.test("a gap that history cannot prove is told as lost, and the channel goes on", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.live({ epoch: "other", offset: 3 });
+  driver.answerIncomplete(0, { epoch: "other", offset: 3 });
+  await settle();
+  sink.event(record(4), { epoch: "other", offset: 4 });
+  assertEquals(recorder.heard, ["live", "lost 3", 4]);
+  await broadcaster.close();
+});
+
+Deno.test("a history that does not know of the gap either does not stop the channel", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.event(record(8), at(8));
+  driver.answerRead(0, [], 5);
+  await settle();
+  assertEquals(recorder.heard, ["live", "lost 7", 8]);
+  assertEquals(driver.reads.length, 1);
+  await broadcaster.close();
+});
+
+Deno.test("a history that cannot be read is tried again at the driver's next word", async () => {
+  const { broadcaster, driver, recorder, sink, errors } = await liveChannel(5);
+  sink.event(record(7), at(7));
+  driver.readAsked(0).answer.reject(new Error("Timed out"));
+  await settle();
+  assertEquals(errors.map(({ code }) => code), ["broadcast.subscribe"]);
+  assertEquals(recorder.heard, ["live"]);
+  sink.event(record(8), at(8));
+  driver.answerRead(1, [6, 7, 8], 8);
+  await settle();
+  assertEquals(recorder.heard, ["live", 6, 7, 8]);
+  await broadcaster.close();
+});
+
+Deno.test("without positions, a reconnect is told as lost: nobody can prove more", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  await settle();
+  const { sink, answer } = driver.opening(0);
+  sink.live(undefined);
+  answer.resolve({ close: () => Promise.resolve() });
+  await settle();
+  sink.event(record(1), undefined);
+  sink.live(undefined);
+  sink.event(record(2), undefined);
+  assertEquals(recorder.heard, ["live", undefined, "lost undefined", undefined]);
+});
+
+Deno.test("live events that come while a resume is read follow what was missed, once", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(5);
+  const resumed = new Recorder();
+  broadcaster.listen("c", resumed, { after: at(3) });
+  await settle();
+  sink.event(record(6), at(6));
+  sink.event(record(7), at(7));
+  assertEquals(resumed.heard, []);
+  driver.answerRead(0, [4, 5, 6], 6);
+  await settle();
+  sink.event(record(8), at(8));
+  assertEquals(resumed.heard, ["live", 4, 5, 6, 7, 8]);
+  assertEquals(resumed.start, { position: at(6), recovery: "ok", missed: 3 });
+  await broadcaster.close();
+});
+
+Deno.test("a resume is lost, not partial, where history was trimmed or the epoch changed", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(5);
+  const [trimmed, foreign] = [new Recorder(), new Recorder()];
+  broadcaster.listen("c", trimmed, { after: at(1) });
+  broadcaster.listen("c", foreign, { after: { epoch: "old", offset: 5 } });
+  await settle();
+  sink.event(record(6), at(6));
+  driver.answerIncomplete(0, at(6));
+  driver.answerIncomplete(1, at(6));
+  await settle();
+  sink.event(record(7), at(7));
+  for (const recorder of [trimmed, foreign]) {
+    assertEquals(recorder.start, { position: at(6), recovery: "lost", missed: 0 });
+    assertEquals(recorder.heard, ["live", 7]);
+  }
+  await broadcaster.close();
+});
+
+Deno.test("a resume at the top needs no read", async () => {
+  const { broadcaster, driver } = await liveChannel(5);
+  const resumed = new Recorder();
+  broadcaster.listen("c", resumed, { after: at(5) });
+  await settle();
+  assertEquals(resumed.start, { position: at(5), recovery: "ok", missed: 0 });
+  assertEquals(driver.reads.length, 0);
+  await broadcaster.close();
+});
+
+Deno.test("leaving while a resume is read: nothing comes, nothing leaks", async () => {
+  const { broadcaster, driver, attachment } = await liveChannel(5);
+  const resumed = new Recorder();
+  const second = broadcaster.listen("c", resumed, { after: at(3) });
+  await settle();
+  second.detach();
+  attachment.detach();
+  await settle();
+  driver.answerRead(0, [4, 5], 5);
+  await settle();
+  assertEquals(resumed.heard, []);
+  assertEquals(driver.opening(0).closeAsked, true);
+  await broadcaster.close();
+});
+
+Deno.test("a resume that cannot be read ends with an error, the others go on", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  const resumed = new Recorder();
+  broadcaster.listen("c", resumed, { after: at(3) });
+  await settle();
+  driver.readAsked(0).answer.reject(new Error("Timed out"));
+  await settle();
+  assertEquals(resumed.error?.code, "broadcast.subscribe");
+  sink.event(record(6), at(6));
+  assertEquals(resumed.heard, ["ended"]);
+  assertEquals(recorder.heard, ["live", 6]);
+  await broadcaster.close();
+});
+
+Deno.test("a listener that throws is reported and harms nobody", async () => {
+  const { broadcaster, driver, recorder, sink, errors } = await liveChannel();
+  const throwing = new Recorder();
+  throwing.event = () => {
+    throw new TypeError("Bug of the application");
+  };
+  broadcaster.listen("c", throwing);
+  const after = new Recorder();
+  broadcaster.listen("c", after);
+  await settle();
+  sink.event(record(1), at(1));
+  assertEquals(recorder.heard, ["live", 1]);
+  assertEquals(after.heard, ["live", 1]);
+  assertEquals(errors.map(({ code }) => code), ["broadcast.hook"]);
+  assertEquals(driver.openings.length, 1);
+  await broadcaster.close();
+});
+
+Deno.test("a listener that publishes from its callback does not change the others' order", async () => {
+  const { broadcaster, sink } = await liveChannel();
+  const echo = new Recorder();
+  const plain = new Recorder();
+  echo.event = ({ position }) => {
+    echo.heard.push(position?.offset);
+    if (position?.offset === 1) sink.event(record(2), at(2));
+  };
+  broadcaster.listen("c", echo);
+  broadcaster.listen("c", plain);
+  await settle();
+  sink.event(record(1), at(1));
+  assertEquals(plain.heard, ["live", 1, 2]);
+  assertEquals(echo.heard, ["live", 1, 2]);
+  await broadcaster.close();
+});
+
+Deno.test("listeners may leave while an event is handed round: each other one gets it once", async () => {
+  const { broadcaster, sink, recorder } = await liveChannel();
+  const recorders = Array.from({ length: 5 }, () => new Recorder());
+  const attachments = recorders.map((recorder) => broadcaster.listen("c", recorder));
+  await settle();
+  const [first] = recorders;
+  if (first === undefined) return;
+  first.event = () => {
+    attachments[0]?.detach();
+    attachments[3]?.detach();
+  };
+  sink.event(record(1), at(1));
+  sink.event(record(2), at(2));
+  assertEquals(recorders.map(({ heard }) => heard), [
+    ["live"],
+    ["live", 1, 2],
+    ["live", 1, 2],
+    ["live"],
+    ["live", 1, 2],
+  ]);
+  assertEquals(recorder.heard, ["live", 1, 2]);
+  await broadcaster.close();
+});
+
+Deno.test("close ends listeners and the driver, twice is fine, and what is late is ignored", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel();
+  const opening = new Recorder();
+  broadcaster.listen("other", opening);
+  await settle();
+  await broadcaster.close();
+  await broadcaster.close();
+  assertEquals(driver.closed, true);
+  sink.event(record(1), at(1));
+  driver.acknowledge(1);
+  await settle();
+  assertEquals(recorder.heard, ["live", "ended"]);
+  assertEquals(recorder.error, undefined);
+  assertEquals(opening.heard, ["ended"]);
+});

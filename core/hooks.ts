@@ -3,19 +3,21 @@ import { BroadcastError } from "./errors.ts";
 /** Hears of errors that no caller could be told of. It must not throw; if it does, that is dropped. */
 export type ErrorHook = (error: BroadcastError) => void;
 
-/** Passes errors to a hook that the application gave, and survives the hook. */
+/** Passes errors to the hooks that the application gave, and survives them. */
 export class ErrorReporter {
-  readonly #hook: ErrorHook | undefined;
+  readonly #hooks: readonly (ErrorHook | undefined)[];
 
-  constructor(hook: ErrorHook | undefined) {
-    this.#hook = hook;
+  constructor(...hooks: (ErrorHook | undefined)[]) {
+    this.#hooks = hooks;
   }
 
   report(error: BroadcastError): void {
-    try {
-      this.#hook?.(error);
-    } catch {
-      // The place errors are reported to has failed: there is nowhere left to say so.
+    for (const hook of this.#hooks) {
+      try {
+        hook?.(error);
+      } catch {
+        // The place errors are reported to has failed: there is nowhere left to say so.
+      }
     }
   }
 

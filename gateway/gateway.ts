@@ -71,10 +71,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     );
     this.#settings = settings;
     this.#origins = new OriginPolicy(settings.allowedOrigins);
-    this.#reporter = new ErrorReporter((error) => {
-      settings.logger?.error(error.message, { code: error.code, ...error.context });
-      settings.onError?.(error);
-    });
+    this.#reporter = new ErrorReporter(
+      settings.onError,
+      (error) => settings.logger?.error(error.message, { code: error.code, error }),
+    );
     this.#host = {
       settings,
       deadlines: this.#deadlines,

@@ -1,10 +1,10 @@
 /**
  * Stand-in for `jsr:@std/assert`, for networks that have npm but not JSR; backed by the runtime's
- * `node:assert/strict`. To run without it see links/README.md.
+ * `node:assert`. To run without it see links/README.md.
  *
  * @module
  */
-import * as node from "node:assert/strict";
+import node from "node:assert";
 
 /** The error every assertion throws. */
 export const AssertionError: typeof node.AssertionError = node.AssertionError;
@@ -21,12 +21,12 @@ export function assertFalse(expr: unknown, msg = ""): asserts expr is false {
 
 /** Asserts deep equality. */
 export function assertEquals<T>(actual: T, expected: T, msg?: string): void {
-  node.deepEqual(actual, expected, msg);
+  node.deepStrictEqual(actual, expected, msg);
 }
 
 /** Asserts that two values are not deeply equal. */
 export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
-  node.notDeepEqual(actual, expected, msg);
+  node.notDeepStrictEqual(actual, expected, msg);
 }
 
 /** Asserts `Object.is` equality. */
@@ -35,7 +35,7 @@ export function assertStrictEquals<T>(
   expected: T,
   msg?: string,
 ): asserts actual is T {
-  node.equal(actual, expected, msg);
+  node.strictEqual(actual, expected, msg);
 }
 
 /** Asserts that `actual` is neither `null` nor `undefined`. */

@@ -1,0 +1,195 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  BroadcastConfigError,
+  BroadcastGateway,
+  type BroadcastGatewayOptions,
+  MemoryBroadcaster,
+} from "@airwave/broadcast";
+import { PlayedGateway, type User } from "./harness.ts";
+
+/** A WebSocket handshake as a browser or a script would send it. */
+function handshake(headers: Record<string, string> = {}, url = "http://app.example/_broadcast") {
+  return new Request(url, {
+    headers: { upgrade: "websocket", host: new URL(url).host, ...headers },
+  });
+}
+
+async function status(
+  request: Request,
+  options: Partial<BroadcastGatewayOptions<User>> = {},
+): Promise<number> {
+  await using played = new PlayedGateway(options);
+  const admission = await played.gateway.admit(request);
+  return admission.admitted ? 101 : admission.response.status;
+}
+
+Deno.test("only a WebSocket handshake on the gateway's path is admitted", async () => {
+  assertEquals(await status(handshake()), 101);
+  assertEquals(await status(handshake({ upgrade: "WebSocket" })), 101);
+  assertEquals(await status(new Request("http://app.example/_broadcast")), 426);
+  assertEquals(await status(handshake({}, "http://app.example/other")), 404);
+  assertEquals(await status(handshake({}, "http://app.example/_broadcast/more")), 404);
+  assertEquals(await status(handshake({}, "http://app.example/live"), { path: "/live" }), 101);
+  const post = new Request("http://app.example/_broadcast", { method: "POST" });
+  assertEquals(await status(post), 426);
+});
+
+Deno.test("match tells the gateway's requests from the application's", async () => {
+  await using played = new PlayedGateway();
+  const matches = (path: string) => played.gateway.match(new Request(`http://app.example${path}`));
+  assertEquals(["/_broadcast", "/_broadcast/sse", "/_broadcast?v=2"].map(matches), [
+    true,
+    true,
+    true,
+  ]);
+  assertEquals(["/", "/_broadcasts", "/x/_broadcast"].map(matches), [false, false, false]);
+});
+
+Deno.test("pages of the same origin may connect, others may not", async () => {
+  const cases: [origin: string, url: string, expected: number][] = [
+    ["http://app.example", "http://app.example/_broadcast", 101],
+    ["http://app.example:8080", "http://app.example:8080/_broadcast", 101],
+    ["https://app.example", "https://app.example/_broadcast", 101],
+    // Behind a proxy that ends TLS the request looks like plain HTTP.
+    ["https://app.example", "http://app.example/_broadcast", 101],
+    // The other way round a page without TLS would use a connection with it.
+    ["http://app.example", "https://app.example/_broadcast", 403],
+    ["http://app.example:8080", "http://app.example/_broadcast", 403],
+    ["http://evil.example", "http://app.example/_broadcast", 403],
+    ["http://app.example.evil.example", "http://app.example/_broadcast", 403],
+    ["http://evil.example/app.example", "http://app.example/_broadcast", 403],
+    ["http://app.example@evil.example", "http://app.example/_broadcast", 403],
+    ["null", "http://app.example/_broadcast", 403],
+    ["", "http://app.example/_broadcast", 403],
+    ["file://", "http://app.example/_broadcast", 403],
+    ["chrome-extension://abc", "http://app.example/_broadcast", 403],
+  ];
+  for (const [origin, url, expected] of cases) {
+    assertEquals(await status(handshake({ origin }, url)), expected, `${origin} to ${url}`);
+  }
+});
+
+Deno.test("the allow-list compares parsed origins", async () => {
+  const allowedOrigins = ["https://Other.example:443", "http://localhost:3000"];
+  const from = (origin: string) => status(handshake({ origin }), { allowedOrigins });
+  assertEquals(await from("https://other.example"), 101);
+  assertEquals(await from("http://localhost:3000"), 101);
+  assertEquals(await from("http://other.example"), 403);
+  assertEquals(await from("https://other.example:444"), 403);
+  assertEquals(await from("https://sub.other.example"), 403);
+  assertEquals(await from("http://app.example"), 101);
+  const anyOrigin = { allowedOrigins: ["*"] };
+  assertEquals(await status(handshake({ origin: "null" }), anyOrigin), 101);
+});
+
+Deno.test("who is asking comes from the request; a throw or silence refuses", async () => {
+  const resolve = (resolveSubject: BroadcastGatewayOptions<User>["resolveSubject"]) =>
+    status(handshake({ cookie: "user=ada" }), { resolveSubject, authorizationTimeoutMs: 5 });
+  await using played = new PlayedGateway({
+    resolveSubject: (request) => ({ name: request.headers.get("cookie") ?? "" }),
+  });
+  assertEquals(await played.gateway.admit(handshake({ cookie: "user=ada" })), {
+    admitted: true,
+    subject: { name: "user=ada" },
+  });
+  assertEquals(await resolve(() => undefined), 101);
+  assertEquals(await resolve(() => Promise.resolve({ name: "ada" })), 101);
+  assertEquals(
+    await resolve(() => {
+      throw new Error("No cookie");
+    }),
+    401,
+  );
+  assertEquals(await resolve(() => Promise.reject(new Error("Down"))), 401);
+  assertEquals(await resolve(() => new Promise(() => {})), 401);
+});
+
+Deno.test("a closed gateway refuses, also one that closes while it finds out who is asking", async () => {
+  const played = new PlayedGateway({ resolveSubject: () => new Promise(() => {}) });
+  const asking = played.gateway.admit(handshake());
+  await played.gateway.close();
+  await played.gateway.close();
+  const admission = await asking;
+  assertEquals(admission.admitted, false);
+  const later = await played.gateway.admit(handshake());
+  assertEquals(later.admitted ? 101 : later.response.status, 503);
+  const client = played.connect();
+  assertEquals(client.socket.closed?.code, 1001);
+  assertEquals(client.socket.frames, []);
+  assertEquals(played.gateway.clientCount, 0);
+  await played.broadcaster.close();
+});
+
+Deno.test("options: an unknown name or a bad value is refused with the rule", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const cases: [unknown, string][] = [
+    [{}, 'option "broadcaster" is required'],
+    [{ broadcaster: {} }, "an object with listen()"],
+    [{ broadcaster, port: 8000 }, 'unknown option "port"'],
+    [{ broadcaster, path: "live" }, "a path such as"],
+    [{ broadcaster, path: "/live/" }, "a path such as"],
+    [{ broadcaster, pingIntervalMs: 0 }, "an integer from 1"],
+    [{ broadcaster, pingIntervalMs: 1e12 }, "an integer from 1"],
+    [{ broadcaster, allowedOrigins: ["app.example"] }, "a list of origins"],
+    [{ broadcaster, allowedOrigins: ["https://app.example/path"] }, "a list of origins"],
+    [{ broadcaster, allowedOrigins: "*" }, "a list of origins"],
+    [{ broadcaster, publishRate: { burst: 1 } }, "{burst, perSecond}"],
+    [{ broadcaster, publishRate: { burst: 0, perSecond: 1 } }, "{burst, perSecond}"],
+    [{ broadcaster, resolveSubject: "ada" }, "a function"],
+    [{ broadcaster, logger: {} }, "an object with debug()"],
+  ];
+  for (const [options, rule] of cases) {
+    assertThrows(
+      () => new BroadcastGateway(options as BroadcastGatewayOptions),
+      BroadcastConfigError,
+      rule,
+    );
+  }
+});
+
+Deno.test("over a real socket: connect, subscribe, receive, close; nothing is left", async () => {
+  const connected = Promise.withResolvers<string>();
+  const disconnected = Promise.withResolvers<number>();
+  await using broadcaster = new MemoryBroadcaster();
+  const gateway = new BroadcastGateway({
+    broadcaster,
+    onConnect: ({ id }) => connected.resolve(id),
+    onDisconnect: ({ code }) => disconnected.resolve(code),
+  });
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen() {} },
+    gateway.handler,
+  );
+  const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}/_broadcast`);
+  const frames: string[] = [];
+  const received = Promise.withResolvers<void>();
+  socket.onmessage = ({ data }) => {
+    frames.push(data);
+    if (frames.length === 1) socket.send('{"t":"sub","c":"c"}');
+    if (frames.length === 2) {
+      broadcaster.publish("c", { event: "n", data: { b: 1, a: "ä" }, id: "1" });
+    }
+    if (frames.length === 3) received.resolve();
+  };
+  await received.promise;
+  assertEquals(frames, [
+    `{"t":"welcome","id":"${await connected.promise}"}`,
+    '{"t":"ok","c":"c"}',
+    '{"t":"msg","c":"c","e":"n","d":{"b":1,"a":"ä"},"i":"1"}',
+  ]);
+  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+  await gateway.close();
+  assertEquals((await closed).code, 1001);
+  assertEquals(await disconnected.promise, 1001);
+  assertEquals([gateway.clientCount, gateway.channelCount], [0, 0]);
+});
+
+Deno.test("a plain request gets a clear answer over HTTP", async () => {
+  await using played = new PlayedGateway();
+  const { handler } = played.gateway;
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
+  const response = await fetch(`http://127.0.0.1:${server.addr.port}/_broadcast`);
+  assertEquals(response.status, 426);
+  assertEquals(response.headers.get("upgrade"), "websocket");
+  assertEquals(await response.text(), "Connect with a WebSocket\n");
+});

@@ -1,0 +1,59 @@
+import {
+  type BroadcastError,
+  BroadcastGateway,
+  type BroadcastGatewayOptions,
+  type DisconnectionInfo,
+  MemoryBroadcaster,
+  type SocketEvents,
+} from "@airwave/broadcast";
+import { clientText, FakeGatewaySocket } from "@airwave/broadcast/testing";
+import type { ClientFrame } from "@airwave/broadcast/protocol";
+
+/** A user, as these tests' applications know one. */
+export interface User {
+  readonly name: string;
+}
+
+/** A client that a test plays by hand. */
+export interface PlayedClient {
+  readonly socket: FakeGatewaySocket;
+  readonly events: SocketEvents;
+  send(frame: ClientFrame): void;
+  /** What the gateway said since the welcome. */
+  readonly heard: unknown[];
+}
+
+/** A gateway over memory, with clients played by the test and everything its hooks said. */
+export class PlayedGateway implements AsyncDisposable {
+  readonly broadcaster = new MemoryBroadcaster<User>();
+  readonly errors: BroadcastError[] = [];
+  readonly disconnections: DisconnectionInfo<User>[] = [];
+  readonly gateway: BroadcastGateway<User>;
+
+  constructor(options: Partial<BroadcastGatewayOptions<User>> = {}) {
+    this.gateway = new BroadcastGateway<User>({
+      broadcaster: this.broadcaster,
+      onError: (error) => this.errors.push(error),
+      onDisconnect: (info) => this.disconnections.push(info),
+      ...options,
+    });
+  }
+
+  connect(subject?: User): PlayedClient {
+    const socket = new FakeGatewaySocket();
+    const events = this.gateway.connect(socket, subject);
+    return {
+      socket,
+      events,
+      send: (frame) => events.message(clientText(frame)),
+      get heard() {
+        return socket.frames.slice(1);
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gateway.close();
+    await this.broadcaster.close();
+  }
+}

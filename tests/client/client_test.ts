@@ -1,0 +1,363 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  BroadcastClient,
+  BroadcastClientError,
+  type BroadcastClientOptions,
+} from "@airwave/broadcast/client";
+import { settle } from "@airwave/broadcast/testing";
+import { PlayedClient } from "./harness.ts";
+
+const sub = (c: string) => ({ t: "sub", c });
+const unsub = (c: string) => ({ t: "unsub", c });
+
+// A client once sent its subscriptions before welcome, and twice after a reconnect.
+Deno.test("nothing is sent before welcome, then each channel is asked for once", async () => {
+  using played = new PlayedClient();
+  played.client.channel("a");
+  played.client.channel("b");
+  played.client.channel("a");
+  played.client.channel("a").publish("n", 1);
+  played.socket.open();
+  await settle();
+  assertEquals(played.socket.frames, []);
+  assertEquals(played.client.connected, false);
+  await played.welcome("7");
+  assertEquals(played.client.id, "7");
+  assertEquals(played.socket.frames, [sub("a"), sub("b"), { t: "pub", c: "a", e: "n", d: 1 }]);
+});
+
+Deno.test("after each reconnect every held channel is asked for exactly once again", async () => {
+  using played = new PlayedClient();
+  played.client.channel("a");
+  await played.welcome();
+  played.client.channel("b");
+  await settle();
+  played.client.channel("gone").leave();
+  await settle();
+  for (let round = 0; round < 3; round++) {
+    await played.loseAndRetry();
+    played.client.channel("late" + round);
+    await played.welcome();
+    const channels = ["a", "b", ...Array.from({ length: round + 1 }, (_, i) => "late" + i)];
+    assertEquals(played.socket.frames, channels.map(sub));
+  }
+});
+
+Deno.test("handles are counted: the last one to leave ends the subscription", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  const [first, second] = [played.client.channel("a"), played.client.channel("a")];
+  const heard: string[] = [];
+  first.on("n", () => heard.push("first"));
+  second.on("n", () => heard.push("second"));
+  await settle();
+  played.socket.receive({ t: "ok", c: "a" });
+  first.leave();
+  first.leave();
+  await settle();
+  played.socket.receive({ t: "msg", c: "a", e: "n", d: null, i: "1" });
+  assertEquals(heard, ["second"]);
+  assertEquals([first.subscribed, second.subscribed], [false, true]);
+  assertEquals(played.socket.frames, [sub("a")]);
+  second.leave();
+  await settle();
+  assertEquals(played.socket.frames, [sub("a"), unsub("a")]);
+});
+
+Deno.test("mount, unmount, mount in one turn asks once", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  played.client.channel("a").leave();
+  const kept = played.client.channel("a");
+  await settle();
+  assertEquals(played.socket.frames, [sub("a")]);
+  kept.leave();
+  played.client.channel("a");
+  await settle();
+  assertEquals(played.socket.frames, [sub("a")]);
+});
+
+Deno.test("events reach the listeners of their name and those of all, in order", async () => {
+  using played = new PlayedClient();
+  const heard: unknown[] = [];
+  const channel = played.client.channel<{ message: { text: string }; typing: string }>("chat.1");
+  channel.on("message", ({ text }, { id }) => heard.push(["message", text, id]));
+  const off = channel.on("*", (event, data) => heard.push(["*", event, data]));
+  await played.welcome();
+  const receive = (e: string, d: unknown, i: string) =>
+    played.socket.receive({ t: "msg", c: "chat.1", e, d, i });
+  receive("message", { text: "Hello" }, "1");
+  receive("typing", "Ada", "2");
+  off();
+  receive("typing", "Bob", "3");
+  receive("*", "named like the wildcard", "4");
+  played.socket.receive({ t: "msg", c: "other", e: "message", d: {}, i: "5" });
+  assertEquals(heard, [
+    ["message", "Hello", "1"],
+    ["*", "message", { text: "Hello" }],
+    ["*", "typing", "Ada"],
+  ]);
+});
+
+Deno.test("an event named * reaches those who listen to all, once", async () => {
+  using played = new PlayedClient();
+  const heard: unknown[] = [];
+  played.client.channel("c").on("*", (event) => heard.push(event));
+  await played.welcome();
+  played.socket.receive({ t: "msg", c: "c", e: "*", d: 1, i: "1" });
+  assertEquals(heard, ["*"]);
+});
+
+Deno.test("names of the language are ordinary channels and events", async () => {
+  using played = new PlayedClient();
+  const heard: unknown[] = [];
+  for (const name of ["__proto__", "constructor", "toString"]) {
+    played.client.channel(name).on(name, (data) => heard.push([name, data]));
+  }
+  await played.welcome();
+  for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+    played.socket.receive({ t: "ok", c: name });
+    played.socket.receive({ t: "msg", c: name, e: name, d: 1, i: "1" });
+    played.socket.receive({ t: "msg", c: "toString", e: name, d: 2, i: "1" });
+  }
+  assertEquals(heard, [["__proto__", 1], ["constructor", 1], ["toString", 1], ["toString", 2]]);
+});
+
+Deno.test("a listener added or taken away by another listener", async () => {
+  using played = new PlayedClient();
+  const heard: string[] = [];
+  const channel = played.client.channel("c");
+  channel.on("n", () => {
+    heard.push("first");
+    channel.on("n", () => heard.push("added"));
+    off();
+  });
+  const off = channel.on("n", () => heard.push("taken away"));
+  await played.welcome();
+  played.socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
+  assertEquals(heard, ["first"]);
+});
+
+Deno.test("a listener that throws is reported and keeps nobody from being called", async () => {
+  using played = new PlayedClient();
+  const heard: unknown[] = [];
+  const bug = new TypeError("Bug of the page");
+  const channel = played.client.channel("c");
+  channel.on("n", () => {
+    throw bug;
+  });
+  channel.on("n", (data) => heard.push(data));
+  played.client.on("open", () => {
+    throw bug;
+  });
+  played.client.on("error", () => {
+    throw bug;
+  });
+  await played.welcome();
+  played.socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
+  assertEquals(heard, [1]);
+  assertEquals(played.errors.map(({ code, cause }) => [code, cause]), [
+    ["client.listener", bug],
+    ["client.listener", bug],
+  ]);
+  assertEquals(played.errors[1]?.channel, "c");
+});
+
+Deno.test("ok makes a channel live, once; a refusal is told with its reason", async () => {
+  using played = new PlayedClient();
+  const live: string[] = [];
+  played.client.on("subscribed", ({ channel }) => live.push(channel));
+  const [a, b] = [played.client.channel("a"), played.client.channel("b")];
+  await played.welcome();
+  played.socket.receive({ t: "ok", c: "a" });
+  played.socket.receive({ t: "ok", c: "a" });
+  played.socket.receive({ t: "ok", c: "nobody asked" });
+  played.socket.receive({ t: "err", c: "b", r: "unauthorized" });
+  played.socket.receive({ t: "err", c: "a", r: "publish denied" });
+  assertEquals(live, ["a"]);
+  assertEquals([a.subscribed, b.subscribed], [true, false]);
+  assertEquals(played.errors.map(({ code, channel, reason }) => [code, channel, reason]), [
+    ["client.subscribe_refused", "b", "unauthorized"],
+    ["client.publish_refused", "a", "publish denied"],
+  ]);
+  await played.loseAndRetry();
+  assertEquals(a.subscribed, false);
+  await played.welcome();
+  assertEquals(played.socket.frames, [sub("a"), sub("b")]);
+});
+
+Deno.test("a ping is answered, what is no frame is told and ignored", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  played.socket.receive({ t: "ping" });
+  for (const text of ["{", "[]", '{"t":"msg","c":"c"}', '{"t":7}']) played.socket.receive(text);
+  played.socket.receive('{"t":"later","x":1}');
+  played.socket.receive({ t: "ping" });
+  assertEquals(played.socket.frames, [{ t: "pong" }, { t: "pong" }]);
+  assertEquals(played.errors.map(({ code }) => code), Array(4).fill("client.protocol"));
+});
+
+Deno.test("publishes wait in the outbox, in order, up to its limit; subscriptions never do", async () => {
+  using played = new PlayedClient({ outboxLimit: 2 });
+  const channel = played.client.channel("c");
+  await played.welcome();
+  played.socket.drop();
+  for (const d of [1, 2, 3]) channel.publish("n", d);
+  for (let i = 0; i < 10; i++) played.client.channel("d" + i);
+  assertEquals(played.errors.map(({ code, reason }) => [code, reason]), [
+    ["client.publish_refused", "outbox full"],
+  ]);
+  await played.time.tick(10_000);
+  await played.welcome();
+  const pubs = played.socket.frames.filter((frame) => (frame as { t: string }).t === "pub");
+  assertEquals(pubs.map((frame) => (frame as { d: unknown }).d), [1, 2]);
+  assertEquals(played.socket.frames.length, 11 + 2);
+  await played.loseAndRetry();
+  await played.welcome();
+  assertEquals(played.socket.frames.length, 11);
+});
+
+Deno.test("a page hears its own first event: sub goes before pub", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  played.client.channel("c").publish("n", 1);
+  assertEquals(played.socket.frames, [sub("c"), { t: "pub", c: "c", e: "n", d: 1 }]);
+  await settle();
+  assertEquals(played.socket.frames.length, 2);
+});
+
+Deno.test("what can never be published is thrown where it is tried", () => {
+  using played = new PlayedClient({ maxFrameBytes: 100 });
+  const channel = played.client.channel("c");
+  const circular: Record<string, unknown> = {};
+  circular.self = circular;
+  const cases: [string, unknown, string][] = [
+    ["", 1, "an event name is"],
+    ["a\nb", 1, "an event name is"],
+    ["n", circular, "data must be a JSON value"],
+    ["n", 1n, "data must be a JSON value"],
+    ["n", "ä".repeat(50), "at most 100 bytes"],
+  ];
+  for (const [event, data, rule] of cases) {
+    const error = assertThrows(() => channel.publish(event, data), BroadcastClientError, rule);
+    assertEquals(error.code, "client.config");
+  }
+  for (const name of ["", "no spaces", "private\u2010x", "x".repeat(201)]) {
+    assertThrows(() => played.client.channel(name), BroadcastClientError, "a channel name is");
+  }
+});
+
+Deno.test("states: connecting, connected, reconnecting, connected, disconnected", async () => {
+  using played = new PlayedClient();
+  assertEquals(played.client.state, "connecting");
+  await played.welcome();
+  await played.loseAndRetry(1001);
+  await played.welcome();
+  played.client.disconnect();
+  played.client.disconnect();
+  assertEquals(played.states, ["connected", "reconnecting", "connected", "disconnected"]);
+  assertEquals(played.closes, [
+    { code: 1001, willReconnect: true },
+    { code: 1000, willReconnect: false },
+  ]);
+  assertEquals(played.socket.closed, { code: 1000, reason: "client left" });
+  await played.time.tick(60_000);
+  assertEquals(played.opened, 2);
+  assertEquals(played.time.pendingTimers, 0);
+});
+
+Deno.test("after disconnect, connect goes on with the same channels", async () => {
+  using played = new PlayedClient({ autoConnect: false });
+  assertEquals(played.opened, 0);
+  played.client.channel("c");
+  played.client.connect();
+  played.client.connect();
+  await played.welcome("1");
+  played.client.disconnect();
+  assertEquals(played.client.id, undefined);
+  played.client.connect();
+  await played.welcome("2");
+  assertEquals(played.opened, 2);
+  assertEquals(played.socket.frames, [sub("c")]);
+});
+
+Deno.test("events of a socket that was replaced are ignored", async () => {
+  using played = new PlayedClient();
+  const channel = played.client.channel("c");
+  const heard: unknown[] = [];
+  channel.on("n", (data) => heard.push(data));
+  await played.welcome("old");
+  const old = played.socket;
+  played.client.disconnect();
+  played.client.connect();
+  await played.welcome("new");
+  old.receive({ t: "msg", c: "c", e: "n", d: "old", i: "1" });
+  old.receive({ t: "welcome", id: "old again" });
+  old.drop(4000);
+  await settle();
+  assertEquals(heard, []);
+  assertEquals([played.client.state, played.client.id], ["connected", "new"]);
+});
+
+Deno.test("a listener may disconnect from within any event", async () => {
+  for (const event of ["open", "close", "reconnecting", "state", "subscribed"] as const) {
+    using played = new PlayedClient();
+    played.client.channel("c");
+    let calls = 0;
+    played.client.on(event, () => {
+      if (calls++ === 0) played.client.disconnect();
+    });
+    await played.welcome();
+    played.socket.receive({ t: "ok", c: "c" });
+    played.socket.drop();
+    await played.time.tick(60_000);
+    assertEquals(played.client.state, "disconnected", event);
+    assertEquals(played.time.pendingTimers, 0, event);
+    assertEquals(played.opened, 1, event);
+  }
+});
+
+Deno.test("options: what can never work is refused with the rule", () => {
+  const cases: [unknown, string][] = [
+    [{ url: "ftp://x" }, "must start with ws:"],
+    [{}, "there is no page to take the host from"],
+    [{ url: "/live" }, "there is no page"],
+    [{ url: "ws://x", autoConect: true }, 'unknown option "autoConect"'],
+    [{ url: "ws://x", autoConnect: 1 }, "must be a boolean"],
+    [{ url: "ws://x", outboxLimit: -1 }, "from 0"],
+    [{ url: "ws://x", reconnectMaxDelayMs: NaN }, "from 0"],
+    [{ url: "ws://x", connectTimeoutMs: 1e12 }, "from 0"],
+    [{ url: "ws://x", webSocketFactory: {} }, "must be a function"],
+  ];
+  for (const [options, rule] of cases) {
+    const error = assertThrows(
+      () => new BroadcastClient(options as BroadcastClientOptions),
+      BroadcastClientError,
+      rule,
+    );
+    assertEquals(error.code, "client.config");
+  }
+});
+
+Deno.test("the url: http becomes ws, a URL object will do, a hash goes", () => {
+  const opened = (url: string | URL) => {
+    using played = new PlayedClient({ url });
+    return played.socket.url;
+  };
+  assertEquals(opened("https://app.example/_broadcast"), "wss://app.example/_broadcast");
+  assertEquals(opened(new URL("http://localhost:8000/live#x")), "ws://localhost:8000/live");
+});
+
+Deno.test("a socket that cannot be made ends in one clear error, not in a loop", async () => {
+  using played = new PlayedClient({
+    webSocketFactory: () => {
+      throw new SyntaxError("Bad URL");
+    },
+  });
+  await settle();
+  await played.time.tick(60_000);
+  assertEquals(played.client.state, "disconnected");
+  assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
+  assertStringIncludes(played.errors[0]?.message ?? "", "ws://fake/_broadcast");
+  assert(played.errors[0]?.cause instanceof SyntaxError);
+});

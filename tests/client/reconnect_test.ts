@@ -1,0 +1,177 @@
+import { assert, assertEquals, assertLess } from "@std/assert";
+import { settle } from "@airwave/broadcast/testing";
+import { backoffDelayMs } from "../../client/backoff.ts";
+import { PlayedClient } from "./harness.ts";
+
+/** Replaces chance for the time of a test. */
+function withRandom(value: number): Disposable {
+  const original = Math.random;
+  Math.random = () => value;
+  return { [Symbol.dispose]: () => void (Math.random = original) };
+}
+
+Deno.test("backoff: the whole range below a bound that doubles from 250 ms to 10 s", () => {
+  using _chance = withRandom(1);
+  const bounds = [1, 2, 3, 4, 5, 6, 7, 8, 100].map((attempt) =>
+    backoffDelayMs(attempt, 250, 10_000)
+  );
+  assertEquals(bounds, [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000, 10_000]);
+  using _none = withRandom(0);
+  assertEquals(backoffDelayMs(5, 250, 10_000), 0);
+});
+
+Deno.test("the wait doubles while attempts fail", async () => {
+  using _chance = withRandom(1);
+  using played = new PlayedClient();
+  await played.welcome();
+  for (let attempt = 0; attempt < 7; attempt++) {
+    played.socket.drop();
+    await played.time.tick(played.delaysMs.at(-1) ?? 0);
+  }
+  assertEquals(played.delaysMs, [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000]);
+});
+
+// The wait was once reset by open: a server that accepts and drops was hammered.
+Deno.test("open does not reset the wait, welcome does", async () => {
+  using _chance = withRandom(1);
+  using played = new PlayedClient();
+  for (let attempt = 0; attempt < 4; attempt++) {
+    played.socket.open();
+    played.socket.drop();
+    await played.time.tick(played.delaysMs.at(-1) ?? 0);
+  }
+  assertEquals(played.delaysMs, [250, 500, 1_000, 2_000]);
+  await played.welcome();
+  played.socket.drop();
+  assertEquals(played.delaysMs.at(-1), 250);
+});
+
+Deno.test("the close code decides: never, with backoff, or at once", async () => {
+  using _chance = withRandom(1);
+  for (const code of [1008, 1009, 4000, 4099]) {
+    using played = new PlayedClient();
+    await played.welcome();
+    await played.loseAndRetry(code);
+    await played.time.tick(60_000);
+    assertEquals(played.client.state, "disconnected");
+    assertEquals(played.opened, 1);
+    assertEquals(played.closes, [{ code, willReconnect: false }]);
+    assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
+  }
+  for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4100, 4199, 4999, 0]) {
+    using played = new PlayedClient();
+    await played.welcome();
+    await played.loseAndRetry(code);
+    assertEquals(played.opened, 2, String(code));
+  }
+  using played = new PlayedClient();
+  for (let attempt = 0; attempt < 5; attempt++) {
+    played.socket.drop(4200);
+    await played.time.tick(250);
+  }
+  assertEquals(played.delaysMs, [250, 250, 250, 250, 250]);
+});
+
+Deno.test("after too many failed attempts it gives up, with one error", async () => {
+  using played = new PlayedClient({ maxReconnectAttempts: 2 });
+  for (let attempt = 0; attempt < 3; attempt++) await played.loseAndRetry();
+  await played.time.tick(60_000);
+  assertEquals(played.opened, 3);
+  assertEquals(played.client.state, "disconnected");
+  assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
+  assertEquals(played.closes, [{ code: 1006, willReconnect: false }]);
+  assertEquals(played.time.pendingTimers, 0);
+});
+
+Deno.test("a server that accepts and says nothing is given up after a time", async () => {
+  using played = new PlayedClient({ connectTimeoutMs: 3_000 });
+  played.socket.open();
+  await played.time.tick(2_999);
+  assertEquals(played.socket.closed, undefined);
+  const first = played.socket;
+  await played.time.tick(1);
+  assertEquals(first.closed, { code: 4102, reason: "server silent" });
+  assertEquals(played.client.state, "reconnecting");
+});
+
+Deno.test("a connection that falls silent is dead; one that speaks is not", async () => {
+  using played = new PlayedClient({ maxSilenceMs: 10_000 });
+  await played.welcome();
+  for (let i = 0; i < 5; i++) {
+    await played.time.tick(9_000);
+    played.socket.receive({ t: "ping" });
+  }
+  assertEquals(played.client.connected, true);
+  await played.time.tick(9_999);
+  assertEquals(played.client.connected, true);
+  await played.time.tick(1);
+  assertEquals(played.client.state, "reconnecting");
+  assertEquals(played.closes, [{ code: 4102, willReconnect: true }]);
+});
+
+Deno.test("after a sleep the first timer finds the silence", async () => {
+  using played = new PlayedClient({ maxSilenceMs: 10_000 });
+  await played.welcome();
+  await played.time.tick(5_000);
+  played.socket.receive({ t: "ping" });
+  played.time.jump(3_600_000);
+  await played.time.tick(5_000);
+  assertEquals(played.client.connected, false);
+});
+
+/** A page, as far as the client asks for one. */
+function withPage(): { dispatch(type: string): void } & Disposable {
+  const document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  Object.defineProperty(globalThis, "document", { value: document, configurable: true });
+  return {
+    dispatch: (type) => {
+      const target = type === "visibilitychange" ? document : globalThis;
+      target.dispatchEvent(new Event(type));
+    },
+    [Symbol.dispose]: () => void Reflect.deleteProperty(globalThis, "document"),
+  };
+}
+
+Deno.test("online, pageshow and becoming visible shorten the wait", async () => {
+  for (const type of ["online", "pageshow", "visibilitychange"]) {
+    using page = withPage();
+    using chance = {
+      value: 1,
+      original: Math.random,
+      [Symbol.dispose]() {
+        Math.random = this.original;
+      },
+    };
+    Math.random = () => chance.value;
+    using played = new PlayedClient();
+    await played.welcome();
+    for (let attempt = 0; attempt < 6; attempt++) await played.loseAndRetry();
+    played.socket.drop();
+    assertEquals(played.delaysMs.at(-1), 10_000);
+    const opened = played.opened;
+    await played.time.tick(1_000);
+    page.dispatch(type);
+    await played.time.tick(250);
+    assertEquals(played.opened, opened + 1, type);
+    page.dispatch(type);
+    assertEquals(played.opened, opened + 1, type);
+    await played.welcome();
+    page.dispatch(type);
+    await settle();
+    assertEquals(played.opened, opened + 1, type);
+    played.client.disconnect();
+    page.dispatch(type);
+    await played.time.tick(60_000);
+    assertEquals(played.opened, opened + 1, type);
+  }
+});
+
+Deno.test("many clients that lose a server at once come back spread over the whole range", () => {
+  const delays = Array.from({ length: 2_000 }, () => backoffDelayMs(6, 250, 10_000));
+  for (let second = 0; second < 8; second++) {
+    const inSecond = delays.filter((ms) => ms >= second * 1_000 && ms < (second + 1) * 1_000);
+    // 250 expected in each; 5 standard deviations away is not chance.
+    assert(inSecond.length > 175, `${inSecond.length} in second ${second}`);
+    assertLess(inSecond.length, 325);
+  }
+});

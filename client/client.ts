@@ -1,20 +1,15 @@
-import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, closeVerdict } from "../protocol/close_codes.ts";
 import { encodeFrame, parseServerFrame } from "../protocol/codec.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
-import {
-  CHANNEL_NAME_RULE,
-  EVENT_NAME_RULE,
-  isChannelName,
-  isEventName,
-} from "../protocol/names.ts";
-import { backoffDelayMs } from "./backoff.ts";
+import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { BroadcastChannel, type ChannelEvents, type ChannelOwner } from "./channel.ts";
 import { Connection } from "./connection.ts";
-import { BroadcastClientError } from "./errors.ts";
+import { BroadcastClientError, invalidArgument } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type BroadcastClientOptions, type ClientSettings, readClientOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
 import { reportOnPage, watchPage } from "./page.ts";
+import { Retry } from "./retry.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /**
@@ -60,15 +55,12 @@ export class BroadcastClient implements Disposable {
   readonly #settings: ClientSettings;
   readonly #listeners: Listeners;
   readonly #subscriptions = new Subscriptions();
-  /** Publishes that wait for a connection, as they will be sent. */
-  readonly #outbox: string[] = [];
+  readonly #outbox: Outbox;
+  readonly #retry: Retry;
   readonly #owner: ChannelOwner;
   #state: ConnectionState = "disconnected";
   #id: string | undefined;
   #connection: Connection | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  /** Failed attempts since the last `welcome`. */
-  #attempt = 0;
   #syncing = false;
   #stopWatchingPage = () => {};
 
@@ -83,6 +75,11 @@ export class BroadcastClient implements Disposable {
     this.#listeners = new Listeners((cause, name) =>
       this.#onThrow(cause, `A listener of "${name}"`, name)
     );
+    this.#outbox = new Outbox(this.#settings);
+    this.#retry = new Retry(this.#settings, {
+      attempt: () => this.#open(),
+      scheduled: (info) => this.#emit("reconnecting", info),
+    });
     this.#owner = {
       publish: (channel, event, data) => this.#publish(channel, event, data),
       isSubscribed: (channel) => this.#subscriptions.state(channel) === "live",
@@ -112,8 +109,8 @@ export class BroadcastClient implements Disposable {
   /** Connects, unless that is under way already. */
   connect(): void {
     if (this.#state !== "disconnected") return;
-    this.#attempt = 0;
-    this.#stopWatchingPage = watchPage(() => this.#hurry());
+    this.#retry.reset();
+    this.#stopWatchingPage = watchPage(() => this.#retry.hurry());
     this.#setState("connecting");
     this.#open();
   }
@@ -139,7 +136,7 @@ export class BroadcastClient implements Disposable {
   channel<Events extends Record<keyof Events, unknown> = ChannelEvents>(
     name: string,
   ): BroadcastChannel<Events> {
-    if (!isChannelName(name)) throw invalid("hold a channel", CHANNEL_NAME_RULE, name);
+    if (!isChannelName(name)) throw invalidArgument("hold a channel", CHANNEL_NAME_RULE, name);
     const listeners = new Listeners((cause, event) =>
       this.#onThrow(cause, `A listener of "${event}" on channel "${name}"`, "", name)
     );
@@ -230,11 +227,11 @@ export class BroadcastClient implements Disposable {
   #onWelcome(id: string): void {
     if (this.#state === "connected") return;
     this.#id = id;
-    this.#attempt = 0;
+    this.#retry.reset();
     this.#connection?.welcomed();
     this.#setState("connected");
     this.#sync();
-    for (const text of this.#outbox.splice(0)) this.#send(text);
+    for (const text of this.#outbox.takeAll()) this.#send(text);
     this.#emit("open", { id });
   }
 
@@ -256,53 +253,19 @@ export class BroadcastClient implements Disposable {
     const wasConnected = this.connected;
     this.#forgetConnection();
     const verdict = closeVerdict(code);
-    if (verdict === "never") {
-      this.#giveUp(
-        new BroadcastClientError(
-          "client.connection_refused",
-          `The server closed the connection for good: ${code} ${reason}`,
-          { reason },
-        ),
-        code,
-        reason,
-      );
-      return;
-    }
-    const { maxReconnectAttempts, reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#settings;
-    if (++this.#attempt > maxReconnectAttempts) {
-      this.#giveUp(
-        new BroadcastClientError(
-          "client.connection_refused",
-          `Cannot connect to ${this.#settings.url}: ${maxReconnectAttempts} attempts failed`,
-          { reason },
-        ),
-        code,
-        reason,
-      );
-      return;
+    const refusal = verdict === "never"
+      ? `The server closed the connection for good: ${code} ${reason}`
+      : this.#retry.fail()
+      ? undefined
+      : `Cannot connect to ${this.#settings.url}: too many attempts failed in a row`;
+    if (refusal !== undefined) {
+      const error = new BroadcastClientError("client.connection_refused", refusal, { reason });
+      return this.#giveUp(error, code, reason);
     }
     this.#setState("reconnecting");
     if (wasConnected) this.#emit("close", { code, reason, willReconnect: true });
     // A listener may have called `disconnect()`.
-    if (this.#state !== "reconnecting") return;
-    // "Now" keeps the first, short range: a server that says it in a loop is not hammered.
-    const step = verdict === "now" ? 1 : this.#attempt;
-    this.#retryIn(backoffDelayMs(step, reconnectInitialDelayMs, reconnectMaxDelayMs));
-  }
-
-  #retryIn(delayMs: number): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#open();
-    }, delayMs);
-    this.#emit("reconnecting", { attempt: this.#attempt, delayMs });
-  }
-
-  /** The network or the page came back: what is left of a wait is cut to a short one. */
-  #hurry(): void {
-    if (this.#retry === undefined) return;
-    this.#retryIn(Math.random() * this.#settings.reconnectInitialDelayMs);
+    if (this.#state === "reconnecting") this.#retry.schedule(verdict);
   }
 
   #giveUp(error: BroadcastClientError, code: number, reason: string): void {
@@ -313,8 +276,7 @@ export class BroadcastClient implements Disposable {
 
   #stop(code: number, reason: string): void {
     this.#forgetConnection();
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
+    this.#retry.stop();
     this.#stopWatchingPage();
     this.#setState("disconnected");
     this.#emit("close", { code, reason, willReconnect: false });
@@ -341,31 +303,17 @@ export class BroadcastClient implements Disposable {
   }
 
   #publish(channel: string, event: string, data: unknown): void {
-    if (!isEventName(event)) throw invalid(`publish on "${channel}"`, EVENT_NAME_RULE, event);
-    let text: string;
-    try {
-      text = encodeFrame({ t: "pub", c: channel, e: event, d: data ?? null });
-    } catch (cause) {
-      throw invalid(`publish on "${channel}"`, "data must be a JSON value", data, cause);
-    }
-    const bytes = utf8ByteLength(text);
-    if (bytes > this.#settings.maxFrameBytes) {
-      const rule = `a publish is at most ${this.#settings.maxFrameBytes} bytes`;
-      throw invalid(`publish on "${channel}"`, rule, bytes);
-    }
+    const text = this.#outbox.encode(channel, event, data);
     if (this.connected) {
       // What is asked for comes first, so that a page hears its own first event.
       this.#sync();
       this.#send(text);
-    } else if (this.#outbox.length < this.#settings.outboxLimit) {
-      this.#outbox.push(text);
-    } else {
-      const reason = "outbox full";
+    } else if (!this.#outbox.keep(text)) {
       this.#report(
         new BroadcastClientError(
           "client.publish_refused",
-          `Cannot publish on "${channel}": ${this.#outbox.length} publishes wait for a connection`,
-          { channel, reason },
+          `Cannot publish on "${channel}": ${this.#settings.outboxLimit} publishes wait already`,
+          { channel, reason: "outbox full" },
         ),
       );
     }
@@ -388,16 +336,4 @@ export class BroadcastClient implements Disposable {
     if (name === "error") reportOnPage(error);
     else this.#report(error);
   }
-}
-
-function invalid(
-  action: string,
-  rule: string,
-  value: unknown,
-  cause?: unknown,
-): BroadcastClientError {
-  const got = typeof value === "string" || typeof value === "number" ? value : typeof value;
-  return new BroadcastClientError("client.config", `Cannot ${action}: ${rule}, got ${got}`, {
-    cause,
-  });
 }

@@ -49,3 +49,16 @@ export class BroadcastClientError extends Error {
     this.reason = reason;
   }
 }
+
+/** An argument that can never work, with the action, the rule and the value. */
+export function invalidArgument(
+  action: string,
+  rule: string,
+  value: unknown,
+  cause?: unknown,
+): BroadcastClientError {
+  const got = typeof value === "string" || typeof value === "number" ? value : typeof value;
+  return new BroadcastClientError("client.config", `Cannot ${action}: ${rule}, got ${got}`, {
+    cause,
+  });
+}

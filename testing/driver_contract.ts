@@ -13,7 +13,8 @@ export interface ContractBackend extends AsyncDisposable {
 /** Registers a case with whatever runs tests: `Deno.test`, `node:test`, `bun:test`. */
 export type RegisterTest = (name: string, run: () => Promise<void>) => void;
 
-type Open = () => ContractBackend | Promise<ContractBackend>;
+/** Opens a backend of its own for each case. */
+export type OpenBackend = () => ContractBackend | Promise<ContractBackend>;
 
 /** A case over two nodes; `b` is `a` where the driver knows one node only. */
 interface Nodes {
@@ -45,7 +46,7 @@ interface Nodes {
  * for (const run of cases) await run();
  * ```
  */
-export function driverContract(open: Open, test: RegisterTest): void {
+export function driverContract(open: OpenBackend, test: RegisterTest): void {
   const withNodes = (name: string, run: (nodes: Nodes) => Promise<void>) =>
     test(`driver contract: ${name}`, async () => {
       await using backend = await open();

@@ -12,7 +12,12 @@
  *
  * @module
  */
-export { type ContractBackend, driverContract, type RegisterTest } from "./driver_contract.ts";
+export {
+  type ContractBackend,
+  driverContract,
+  type OpenBackend,
+  type RegisterTest,
+} from "./driver_contract.ts";
 export {
   clientText,
   type FakeClose,

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { BroadcastError } from "@airwave/broadcast";
+import type { BroadcastError } from "@airwave/broadcast";
 import { FakeTime, settle } from "@airwave/broadcast/testing";
 import { PlayedGateway } from "./harness.ts";
 

@@ -75,15 +75,18 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
     equal(event?.data === data, true, "equality of the data");
   });
 
-  withNodes("what is published after ready arrives, on every node", async ({ a, b }) => {
-    for (let round = 0; round < 20; round++) {
-      await using subscription = await subscribed(b, `ready.${round}`);
-      await a.publish(`ready.${round}`, { event: "first", data: round });
-      equal((await take(subscription, 1)).map(({ data }) => data), [round], "data");
-    }
-  });
+  withNodes(
+    "guarantee 4: what is published after ready arrives, on every node",
+    async ({ a, b }) => {
+      for (let round = 0; round < 20; round++) {
+        await using subscription = await subscribed(b, `ready.${round}`);
+        await a.publish(`ready.${round}`, { event: "first", data: round });
+        equal((await take(subscription, 1)).map(({ data }) => data), [round], "data");
+      }
+    },
+  );
 
-  withNodes("all nodes see one order", async ({ a, b, driver }) => {
+  withNodes("guarantee 1: all nodes see one order", async ({ a, b, driver }) => {
     await using onA = await subscribed(a, "order");
     await using onB = await subscribed(b, "order");
     const publishes = Array.from(
@@ -160,7 +163,7 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
   const withHistory = (name: string, run: (nodes: Nodes) => Promise<void>) =>
     withNodes(name, (nodes) => nodes.driver.abilities.history ? run(nodes) : Promise.resolve());
 
-  withHistory("the same id is delivered and stored once", async ({ a, b }) => {
+  withHistory("guarantee 3: the same id is delivered and stored once", async ({ a, b }) => {
     await using subscription = await subscribed(b, "once");
     const first = await a.publish("once", { event: "n", data: 1, id: "same" });
     const again = await b.publish("once", { event: "n", data: 1, id: "same" });
@@ -194,16 +197,19 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
     equal(foreign.top, three, "top");
   });
 
-  withHistory("a resume gets what was missed, once, then what is live", async ({ a, b }) => {
-    await using before = await subscribed(b, "resume");
-    for (let i = 1; i <= 5; i++) await a.publish("resume", { event: "n", data: i });
-    const [, second] = await take(before, 5);
-    await using resumed = b.subscribe("resume", { after: second?.position });
-    const start = await within(resumed.ready, "ready");
-    equal([start.recovery, start.missed], ["ok", 3], "recovery");
-    await a.publish("resume", { event: "n", data: 6 });
-    equal((await take(resumed, 4)).map(({ data }) => data), [3, 4, 5, 6], "data");
-  });
+  withHistory(
+    "guarantee 2: a resume gets what was missed, once, then what is live",
+    async ({ a, b }) => {
+      await using before = await subscribed(b, "resume");
+      for (let i = 1; i <= 5; i++) await a.publish("resume", { event: "n", data: i });
+      const [, second] = await take(before, 5);
+      await using resumed = b.subscribe("resume", { after: second?.position });
+      const start = await within(resumed.ready, "ready");
+      equal([start.recovery, start.missed], ["ok", 3], "recovery");
+      await a.publish("resume", { event: "n", data: 6 });
+      equal((await take(resumed, 4)).map(({ data }) => data), [3, 4, 5, 6], "data");
+    },
+  );
 
   withHistory("a resume amid publishing has no hole, double or swap", async ({ a, b }) => {
     const total = 200;

@@ -79,7 +79,7 @@ Deno.test("data nested deeper than the stack does not end the process", async ()
   else assertEquals(outcome, "broadcast.publish");
 });
 
-Deno.test("a publish that the driver fails says so, with the cause", async () => {
+Deno.test("guarantee 12: a publish that the driver fails says so, with the cause", async () => {
   await using broadcaster = new DriverBroadcaster(new ScriptedDriver());
   const error = await assertRejects(
     () => broadcaster.publish("c", { event: "n", data: 1 }),

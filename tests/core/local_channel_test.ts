@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   type BroadcastError,
+  BroadcastSubscribeError,
   type ChannelListener,
   DriverBroadcaster,
   type Position,
@@ -73,7 +74,7 @@ Deno.test("events between the acknowledgement and the listener's start are not l
   assertEquals(recorder.heard, ["live", 9]);
 });
 
-Deno.test("five listeners open one upstream subscription, the last one closes it", async () => {
+Deno.test("guarantee 5: five listeners open one upstream subscription, the last one closes it", async () => {
   const driver = new ScriptedDriver();
   await using broadcaster = new DriverBroadcaster(driver);
   const attachments = Array.from({ length: 5 }, () => broadcaster.listen("c", new Recorder()));
@@ -89,7 +90,7 @@ Deno.test("five listeners open one upstream subscription, the last one closes it
   assertEquals(driver.opening(0).closeAsked, true);
 });
 
-Deno.test("leaving while the upstream subscription opens does not leak it", async () => {
+Deno.test("guarantee 5: leaving while the upstream subscription opens does not leak it", async () => {
   const driver = new ScriptedDriver();
   await using broadcaster = new DriverBroadcaster(driver);
   const recorder = new Recorder();
@@ -153,6 +154,17 @@ Deno.test("a backplane that refuses is told to every listener, and the next try 
   assertEquals(second.heard, ["live"]);
 });
 
+// A database that was down at the first subscription was once an unhandled rejection.
+Deno.test("who only iterates learns of a refusal from next(), and nothing goes unhandled", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const subscription = broadcaster.subscribe("c");
+  await settle();
+  driver.opening(0).answer.reject(new Error("Connection refused"));
+  await assertRejects(() => subscription.next(), BroadcastSubscribeError);
+  assertEquals(await subscription.next(), { value: undefined, done: true });
+});
+
 Deno.test("an event that comes twice or late is dropped", async () => {
   const { broadcaster, recorder, sink } = await liveChannel(5);
   for (const offset of [6, 6, 5, 7, 1, 8]) sink.event(record(offset), at(offset));
@@ -160,7 +172,7 @@ Deno.test("an event that comes twice or late is dropped", async () => {
   await broadcaster.close();
 });
 
-Deno.test("a gap is read from history before anything newer passes", async () => {
+Deno.test("guarantee 2: a gap is read from history before anything newer passes", async () => {
   const { broadcaster, driver, recorder, sink } = await liveChannel(5);
   sink.event(record(8), at(8));
   sink.event(record(9), at(9));
@@ -368,7 +380,7 @@ Deno.test("listeners may leave while an event is handed round: each other one ge
   await broadcaster.close();
 });
 
-Deno.test("close ends listeners and the driver, twice is fine, and what is late is ignored", async () => {
+Deno.test("guarantee 9: close ends listeners and the driver, twice is fine, and what is late is ignored", async () => {
   const { broadcaster, driver, recorder, sink } = await liveChannel();
   const opening = new Recorder();
   broadcaster.listen("other", opening);

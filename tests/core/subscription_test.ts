@@ -175,7 +175,7 @@ Deno.test("overflow close hands over what waits, then throws", async () => {
   await broadcaster.close();
 });
 
-Deno.test("the queue is bounded in bytes as well, counted before an event is added", async () => {
+Deno.test("guarantee 6: the queue is bounded in bytes as well, counted before an event is added", async () => {
   const large = "x".repeat(600);
   const { broadcaster, subscription, overflows } = await overflowed(
     { maxQueuedBytes: 1_000 },

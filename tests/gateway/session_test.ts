@@ -13,7 +13,7 @@ Deno.test("the first frame is welcome, with an id of the server's own", async ()
   assertEquals(played.gateway.clientCount, 2);
 });
 
-Deno.test("ok means live: what is published after it arrives, as one msg frame", async () => {
+Deno.test("guarantee 4: ok means live: what is published after it arrives, as one msg frame", async () => {
   await using played = new PlayedGateway();
   const client = played.connect();
   client.send({ t: "sub", c: "news" });
@@ -144,7 +144,7 @@ Deno.test("an authorization that expires ends the subscription at that time", as
   assertEquals(played.gateway.channelCount, 0);
 });
 
-Deno.test("a client publishes only where its channel's rule and the application allow", async () => {
+Deno.test("guarantee 7: a client publishes only where its channel's rule and the application allow", async () => {
   const asked: unknown[] = [];
   await using played = new PlayedGateway({
     allowClientPublish: ({ channel, event, data, subject }) => {
@@ -230,7 +230,7 @@ Deno.test("a client's publishes keep their order, however long each decision tak
   assertEquals(seen, [1, 2, 3]);
 });
 
-Deno.test("bad input is dropped or refused and harms nobody", async () => {
+Deno.test("guarantee 8: bad input is dropped or refused and harms nobody", async () => {
   await using played = new PlayedGateway({ allowClientPublish: () => true });
   const [bad, good] = [played.connect(), played.connect()];
   good.send({ t: "sub", c: "news" });
@@ -363,7 +363,7 @@ Deno.test("what a slow peer has no room for waits, in order, and goes when there
   assertEquals(time.pendingTimers, 0);
 });
 
-Deno.test("a peer that does not read is cut off before its queue is over the limit", async () => {
+Deno.test("guarantee 6: a peer that does not read is cut off before its queue is over the limit", async () => {
   using time = new FakeTime();
   await using played = new PlayedGateway({ maxQueuedBytes: 10_000 });
   const [slow, fast] = [played.connect(), played.connect()];

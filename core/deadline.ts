@@ -1,3 +1,5 @@
+const CLOSED = "Nobody waits for the answer any more";
+
 /**
  * Waits for answers of the application, each with its deadline. Unlike `deadline` of `@std/async`,
  * which leaves its timer armed, nothing is left of it once the answer is there, or after `close()`.
@@ -5,8 +7,9 @@
 export class Deadlines {
   /** What ends each wait early. */
   readonly #pending = new Set<(reason: string) => void>();
+  #state: "open" | "closed" = "open";
 
-  /** Settles as the answer does, or rejects after `ms` milliseconds or on `close()`. */
+  /** Settles as the answer does, or rejects after `ms` milliseconds, on `close()` and after it. */
   race<T>(answer: T | Promise<T>, ms: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const giveUp = (reason: string) => {
@@ -16,6 +19,7 @@ export class Deadlines {
       };
       const timer = setTimeout(() => giveUp(`No answer within ${ms} ms`), ms);
       this.#pending.add(giveUp);
+      if (this.#state === "closed") giveUp(CLOSED);
       Promise.resolve(answer).then(resolve, reject).finally(() => {
         clearTimeout(timer);
         this.#pending.delete(giveUp);
@@ -25,6 +29,7 @@ export class Deadlines {
 
   /** Rejects whatever is still waited for. */
   close(): void {
-    for (const giveUp of this.#pending) giveUp("Nobody waits for the answer any more");
+    this.#state = "closed";
+    for (const giveUp of this.#pending) giveUp(CLOSED);
   }
 }

@@ -1,0 +1,3 @@
+import { Chat } from "./chat.ts";
+
+new Chat().start();

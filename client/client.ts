@@ -211,9 +211,7 @@ export class BroadcastClient implements Disposable {
     if (this.#state !== "connected") return;
     switch (frame.t) {
       case "ok":
-        if (this.#subscriptions.answer(frame.c, "live")) {
-          this.#emit("subscribed", { channel: frame.c });
-        }
+        if (this.#subscriptions.confirm(frame.c)) this.#emit("subscribed", { channel: frame.c });
         return;
       case "err":
         return this.#onRefused(frame.c, frame.r);
@@ -236,8 +234,8 @@ export class BroadcastClient implements Disposable {
   }
 
   #onRefused(channel: string, reason: string): void {
-    const isPublish = reason.startsWith("publish") || reason === "invalid event name" ||
-      !this.#subscriptions.answer(channel, "refused");
+    const isPublish = reason.startsWith("publish") || reason === "invalid event name";
+    if (!isPublish) this.#subscriptions.refuse(channel);
     this.#report(
       new BroadcastClientError(
         isPublish ? "client.publish_refused" : "client.subscribe_refused",

@@ -5,7 +5,7 @@ import type { MsgFrame } from "../protocol/frames.ts";
  * - `wanted`: not asked for on this connection.
  * - `asked`: the request is sent.
  * - `live`: the server said ok.
- * - `refused`: the server said no; asked for again on the next connection.
+ * - `refused`: the server said no, or ended it; asked for again on the next connection.
  */
 type SubscriptionState = "wanted" | "asked" | "live" | "refused";
 
@@ -35,12 +35,18 @@ export class Subscriptions {
     return this.#byName.get(name)?.state;
   }
 
-  /** Moves a subscription that was asked for to its answer; false if nobody waited for one. */
-  answer(name: string, state: "live" | "refused"): boolean {
+  /** The server said ok; false if nobody waited for that. */
+  confirm(name: string): boolean {
     const subscription = this.#byName.get(name);
     if (subscription?.state !== "asked") return false;
-    subscription.state = state;
+    subscription.state = "live";
     return true;
+  }
+
+  /** The server said no, or ended what was live. */
+  refuse(name: string): void {
+    const subscription = this.#byName.get(name);
+    if (subscription !== undefined) subscription.state = "refused";
   }
 
   /** The connection is gone, and everything asked for on it. */
@@ -56,7 +62,7 @@ export class Subscriptions {
     for (const [name, subscription] of this.#byName) {
       if (subscription.holds.size === 0) {
         this.#byName.delete(name);
-        if (subscription.state !== "wanted") send("unsub", name);
+        if (subscription.state === "asked" || subscription.state === "live") send("unsub", name);
       } else if (subscription.state === "wanted") {
         subscription.state = "asked";
         send("sub", name);

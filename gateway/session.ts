@@ -177,7 +177,7 @@ export class Session<Subject> implements SocketEvents {
   #acceptPublish(frame: PubFrame): void {
     const { publishRate } = this.#host.settings;
     if (!this.#publishes.take() || this.#pendingPublishes.length >= publishRate.burst) {
-      return this.#refuse(frame.c, "rate limited");
+      return this.#refuse(frame.c, "publish rate limited");
     }
     this.#pendingPublishes.push(frame);
     if (this.#pendingPublishes.length === 1) this.#workOffPublishes();
@@ -211,7 +211,7 @@ export class Session<Subject> implements SocketEvents {
       if (answer !== true) return "publish denied";
     } catch (error) {
       this.#host.report(asBroadcastError(error, "Cannot decide on a client's publish"));
-      return "authorization failed";
+      return "publish denied";
     }
     try {
       await broadcaster.publish(channel, { event, data });

@@ -85,14 +85,16 @@ export type ServerFrame = WelcomeFrame | OkFrame | ErrFrame | MsgFrame | PingFra
 export type ClientFrame = SubFrame | UnsubFrame | PubFrame | PongFrame;
 
 /**
- * The reasons an `err` frame carries. The first four are as old as revision 1; a client treats a
- * reason it does not know as a refusal.
+ * The reasons an `err` frame carries. Those that start with `publish`, and `invalid event name`, are
+ * about a publish; all others mean that the client is not, or no longer, subscribed. A client treats
+ * a reason it does not know by the same rule.
  */
 export type ErrReason =
   | "unauthorized"
   | "authorization failed"
   | "publish denied"
   | "publish failed"
+  | "publish rate limited"
   | "invalid channel name"
   | "invalid event name"
   | "too many channels"

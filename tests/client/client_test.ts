@@ -186,6 +186,25 @@ Deno.test("ok makes a channel live, once; a refusal is told with its reason", as
   assertEquals(played.socket.frames, [sub("a"), sub("b")]);
 });
 
+// An authorization that ran out was once reported as a refused publish, and the channel stayed "live".
+Deno.test("a live channel that the server ends is no longer subscribed", async () => {
+  using played = new PlayedClient();
+  const channel = played.client.channel("a");
+  await played.welcome();
+  played.socket.receive({ t: "ok", c: "a" });
+  played.socket.receive({ t: "err", c: "a", r: "publish rate limited" });
+  assertEquals(channel.subscribed, true);
+  played.socket.receive({ t: "err", c: "a", r: "unauthorized" });
+  assertEquals(channel.subscribed, false);
+  assertEquals(played.errors.map(({ code }) => code), [
+    "client.publish_refused",
+    "client.subscribe_refused",
+  ]);
+  channel.leave();
+  await settle();
+  assertEquals(played.socket.frames, [sub("a")]);
+});
+
 Deno.test("a ping is answered, what is no frame is told and ignored", async () => {
   using played = new PlayedClient();
   await played.welcome();

@@ -1,0 +1,39 @@
+import { ROOT } from "./project.ts";
+
+/** How a run of `deno` ended. */
+export interface Run {
+  readonly success: boolean;
+  /** What it printed. */
+  readonly output: string;
+}
+
+/** Runs `deno` in silence. */
+export async function runDeno(args: readonly string[]): Promise<Run> {
+  const { success, stdout, stderr } = await command(args, "piped").output();
+  const decoder = new TextDecoder();
+  return { success, output: decoder.decode(stderr) + decoder.decode(stdout) };
+}
+
+/** Runs `deno` and shows what it prints as it comes; error output is shown only. */
+export async function showDeno(args: readonly string[]): Promise<Run> {
+  const child = command(args, "inherit").spawn();
+  const [shown, kept] = child.stdout.tee();
+  const [output, { success }] = await Promise.all([
+    new Response(kept).text(),
+    child.status,
+    shown.pipeTo(Deno.stdout.writable, { preventClose: true }),
+  ]);
+  return { success, output };
+}
+
+/** In the root folder, and without colours so that its output can be read. */
+function command(args: readonly string[], stderr: "inherit" | "piped"): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+    stderr,
+  });
+}

@@ -1,0 +1,23 @@
+import { SOURCES } from "./project.ts";
+import { CHROMIUM, type Program, PYTHON } from "./programs.ts";
+
+/** A part of the tests: one run of `deno`, and what it needs of the machine. */
+export interface Suite {
+  /** Programs that must be there. */
+  readonly programs: readonly Program[];
+  /** Arguments for `deno`. */
+  readonly args: readonly string[];
+}
+
+/** Every suite, by the name that `deno task test` takes, in the order of running. */
+export const SUITES = {
+  /** No server of others, no browser, under 30 seconds. */
+  unit: {
+    programs: [],
+    args: ["test", "-A", "--ignore=tests/e2e", "tests", "scripts"],
+  },
+  /** The examples in doc comments. */
+  doc: { programs: [], args: ["test", "-A", "--doc", ...SOURCES] },
+  /** Whole systems: real browsers and programs in other languages. */
+  e2e: { programs: [CHROMIUM, PYTHON], args: ["test", "-A", "--unstable-bundle", "tests/e2e"] },
+} as const satisfies Record<string, Suite>;

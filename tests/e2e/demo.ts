@@ -1,0 +1,59 @@
+import config from "../../deno.json" with { type: "json" };
+import { ROOT } from "../../scripts/project.ts";
+
+/** The demo as a process of its own, started with exactly what `deno task demo` runs. */
+export class Demo implements AsyncDisposable {
+  #process: Deno.ChildProcess | undefined;
+  #port = "0";
+
+  private constructor() {}
+
+  /** Starts it on a free port. */
+  static async start(): Promise<Demo> {
+    const demo = new Demo();
+    await demo.restart();
+    return demo;
+  }
+
+  /** Where its page is. */
+  get url(): string {
+    return `http://localhost:${this.#port}`;
+  }
+
+  /** Starts it on the port that it had, and waits until it says that it is there. */
+  async restart(): Promise<void> {
+    // Not by the task itself: its shell would be the process, and the server a child of that.
+    const [command, ...args] = config.tasks.demo.split(" ");
+    if (command !== "deno") throw new Error(`The demo task starts "${command}", not deno`);
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args,
+      cwd: ROOT,
+      env: { PORT: this.#port },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let output = "";
+    // Leaving the loop closes the pipe; the demo has no more to say.
+    for await (const text of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
+      output += text;
+      const port = /http:\/\/localhost:(\d+)\s/.exec(output)?.[1];
+      if (port === undefined) continue;
+      this.#port = port;
+      return;
+    }
+    throw new Error(`The demo ended before it was there: ${output}`);
+  }
+
+  /** `kill -9`: nothing is said to anybody. Idempotent. */
+  async kill(): Promise<void> {
+    const process = this.#process;
+    this.#process = undefined;
+    process?.kill("SIGKILL");
+    await process?.status;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.kill();
+  }
+}

@@ -6,9 +6,6 @@
  */
 import node from "node:assert";
 
-/** The error every assertion throws. */
-export const AssertionError: typeof node.AssertionError = node.AssertionError;
-
 /** Asserts that `expr` is truthy. */
 export function assert(expr: unknown, msg = ""): asserts expr {
   if (!expr) fail(msg || "Expected a truthy value");
@@ -29,15 +26,6 @@ export function assertNotEquals<T>(actual: T, expected: T, msg?: string): void {
   node.notDeepStrictEqual(actual, expected, msg);
 }
 
-/** Asserts `Object.is` equality. */
-export function assertStrictEquals<T>(
-  actual: unknown,
-  expected: T,
-  msg?: string,
-): asserts actual is T {
-  node.strictEqual(actual, expected, msg);
-}
-
 /** Asserts that `actual` is neither `null` nor `undefined`. */
 export function assertExists<T>(actual: T, msg?: string): asserts actual is NonNullable<T> {
   if (actual === undefined || actual === null) fail(msg ?? "Expected a value");
@@ -55,24 +43,9 @@ export function assertStringIncludes(actual: string, expected: string, msg?: str
   }
 }
 
-/** Asserts `actual > expected`. */
-export function assertGreater<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual > expected)) fail(msg ?? `Expected ${actual} > ${expected}`);
-}
-
-/** Asserts `actual >= expected`. */
-export function assertGreaterOrEqual<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual >= expected)) fail(msg ?? `Expected ${actual} >= ${expected}`);
-}
-
 /** Asserts `actual < expected`. */
 export function assertLess<T>(actual: T, expected: T, msg?: string): void {
   if (!(actual < expected)) fail(msg ?? `Expected ${actual} < ${expected}`);
-}
-
-/** Asserts `actual <= expected`. */
-export function assertLessOrEqual<T>(actual: T, expected: T, msg?: string): void {
-  if (!(actual <= expected)) fail(msg ?? `Expected ${actual} <= ${expected}`);
 }
 
 /** Asserts that `actual` is an instance of `expectedType`. */
@@ -119,7 +92,7 @@ export async function assertRejects<E extends Error = Error>(
 
 /** Fails the test. */
 export function fail(msg?: string): never {
-  throw new AssertionError({ message: msg ?? "Failed assertion" });
+  throw new node.AssertionError({ message: msg ?? "Failed assertion" });
 }
 
 function checkError<E extends Error>(

@@ -6,11 +6,6 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Resolves after `ms` milliseconds. */
-export function delay(ms: number): Promise<void> {
-  return sleep(ms, undefined);
-}
-
 /** Settles as `promise` does, or rejects with a `TimeoutError` after `ms` milliseconds. */
 export async function deadline<T>(promise: Promise<T>, ms: number): Promise<T> {
   const timeUp = new AbortController();

@@ -1,5 +1,9 @@
+import { deadline } from "@std/async";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../scripts/project.ts";
+
+/** Also a busy machine has bundled the page by then. */
+const START_TIMEOUT_MS = 60_000;
 
 /** The demo as a process of its own, started with exactly what `deno task demo` runs. */
 export class Demo implements AsyncDisposable {
@@ -33,16 +37,12 @@ export class Demo implements AsyncDisposable {
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
-    let output = "";
-    // Leaving the loop closes the pipe; the demo has no more to say.
-    for await (const text of this.#process.stdout.pipeThrough(new TextDecoderStream())) {
-      output += text;
-      const port = /http:\/\/localhost:(\d+)\s/.exec(output)?.[1];
-      if (port === undefined) continue;
-      this.#port = port;
-      return;
+    try {
+      this.#port = await deadline(readPort(this.#process.stdout), START_TIMEOUT_MS);
+    } catch (cause) {
+      await this.kill();
+      throw new Error("The demo did not start", { cause });
     }
-    throw new Error(`The demo ended before it was there: ${output}`);
   }
 
   /** `kill -9`: nothing is said to anybody. Idempotent. */
@@ -56,4 +56,15 @@ export class Demo implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.kill();
   }
+}
+
+/** The port that the demo says it listens on. Leaving the loop closes the pipe: it has no more to say. */
+async function readPort(stdout: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+  let output = "";
+  for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
+    output += text;
+    const port = /http:\/\/localhost:(\d+)\s/.exec(output)?.[1];
+    if (port !== undefined) return port;
+  }
+  throw new Error(`It ended before it listened: ${output}`);
 }

@@ -11,8 +11,9 @@ const socket: GatewaySocket = { bufferedAmount: 0, send: () => void sent++, clos
 
 const broadcaster = new MemoryBroadcaster();
 const gateway = new BroadcastGateway({ broadcaster });
+const request = new Request("http://127.0.0.1/_broadcast");
 for (let i = 0; i < CLIENTS; i++) {
-  gateway.connect(socket, undefined).message('{"t":"sub","c":"c"}');
+  gateway.connect(socket, request).message('{"t":"sub","c":"c"}');
 }
 const watch = broadcaster.subscribe("c");
 await watch.ready;

@@ -2,6 +2,7 @@ import { CLOSE, closeVerdict } from "../protocol/close_codes.ts";
 import { encodeFrame, parseServerFrame } from "../protocol/codec.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
+import { Announcer } from "./announcer.ts";
 import { BroadcastChannel, type ChannelEvents, type ChannelOwner } from "./channel.ts";
 import { Connection } from "./connection.ts";
 import { BroadcastClientError, invalidArgument } from "./errors.ts";
@@ -54,6 +55,7 @@ export interface BroadcastClientEvents {
 export class BroadcastClient implements Disposable {
   readonly #settings: ClientSettings;
   readonly #listeners: Listeners;
+  readonly #announcer = new Announcer();
   readonly #subscriptions = new Subscriptions();
   readonly #outbox: Outbox;
   readonly #retry: Retry;
@@ -61,6 +63,8 @@ export class BroadcastClient implements Disposable {
   #state: ConnectionState = "disconnected";
   #id: string | undefined;
   #connection: Connection | undefined;
+  /** Counts sockets that were tried, so that a late word about one is not taken for another's. */
+  #tries = 0;
   #syncing = false;
   #stopWatchingPage = () => {};
 
@@ -109,18 +113,19 @@ export class BroadcastClient implements Disposable {
   /** Connects, unless that is under way already. */
   connect(): void {
     if (this.#state !== "disconnected") return;
-    this.#retry.reset();
-    this.#stopWatchingPage = watchPage(() => this.#retry.hurry());
-    this.#setState("connecting");
-    this.#open();
+    this.#announcer.change(() => {
+      this.#retry.reset();
+      this.#stopWatchingPage = watchPage(() => this.#retry.hurry());
+      this.#setState("connecting");
+      this.#open();
+    });
   }
 
   /** Closes the connection and stops trying. Channels are kept for the next `connect()`. */
   disconnect(): void {
     if (this.#state === "disconnected") return;
     const { code, reason } = CLOSE.clientLeft;
-    this.#connection?.close(code, reason);
-    this.#stop(code, reason);
+    this.#announcer.change(() => this.#stop(code, reason));
   }
 
   /** The same as {@linkcode BroadcastClient.disconnect}, for `using`. */
@@ -160,8 +165,8 @@ export class BroadcastClient implements Disposable {
   #emit<Name extends keyof BroadcastClientEvents>(
     event: Name,
     info: BroadcastClientEvents[Name],
-  ): boolean {
-    return this.#listeners.call(event, info);
+  ): void {
+    this.#announcer.announce(() => this.#listeners.call(event, info));
   }
 
   #setState(state: ConnectionState): void {
@@ -172,12 +177,12 @@ export class BroadcastClient implements Disposable {
   }
 
   #open(): void {
-    let connection: Connection;
+    const tried = ++this.#tries;
     try {
       const { webSocketFactory, url } = this.#settings;
-      connection = new Connection(webSocketFactory(url), this.#settings, {
-        message: (data) => this.#onMessage(data),
-        closed: (code, reason) => this.#onClosed(code, reason),
+      this.#connection = new Connection(webSocketFactory(url), this.#settings, {
+        message: (data) => this.#announcer.change(() => this.#onMessage(data)),
+        closed: (code, reason) => this.#announcer.change(() => this.#onClosed(code, reason)),
       });
     } catch (cause) {
       const error = cause instanceof BroadcastClientError ? cause : new BroadcastClientError(
@@ -186,10 +191,10 @@ export class BroadcastClient implements Disposable {
         { cause },
       );
       // In a turn of its own: the constructor connects before anybody can listen.
-      queueMicrotask(() => this.#giveUp(error, 1006, error.message));
-      return;
+      queueMicrotask(() => {
+        if (tried === this.#tries) this.#giveUp(error, 1006, error.message);
+      });
     }
-    this.#connection = connection;
   }
 
   #onMessage(data: unknown): void {
@@ -218,7 +223,8 @@ export class BroadcastClient implements Disposable {
       case "msg":
         return this.#subscriptions.deliver(frame);
       case "ping":
-        return this.#send(encodeFrame({ t: "pong" }));
+        this.#send(encodeFrame({ t: "pong" }));
+        return;
     }
   }
 
@@ -229,7 +235,9 @@ export class BroadcastClient implements Disposable {
     this.#connection?.welcomed();
     this.#setState("connected");
     this.#sync();
-    for (const text of this.#outbox.takeAll()) this.#send(text);
+    for (const text of this.#outbox.takeAll()) {
+      if (!this.#send(text)) this.#outbox.keep(text);
+    }
     this.#emit("open", { id });
   }
 
@@ -262,17 +270,19 @@ export class BroadcastClient implements Disposable {
     }
     this.#setState("reconnecting");
     if (wasConnected) this.#emit("close", { code, reason, willReconnect: true });
-    // A listener may have called `disconnect()`.
-    if (this.#state === "reconnecting") this.#retry.schedule(verdict);
+    this.#retry.schedule(verdict);
   }
 
   #giveUp(error: BroadcastClientError, code: number, reason: string): void {
-    if (this.#state === "disconnected") return;
-    this.#stop(code, reason);
-    this.#report(error);
+    this.#announcer.change(() => {
+      this.#stop(code, reason);
+      this.#report(error);
+    });
   }
 
   #stop(code: number, reason: string): void {
+    this.#tries++;
+    this.#connection?.close(CLOSE.clientLeft.code, CLOSE.clientLeft.reason);
     this.#forgetConnection();
     this.#retry.stop();
     this.#stopWatchingPage();
@@ -302,27 +312,26 @@ export class BroadcastClient implements Disposable {
 
   #publish(channel: string, event: string, data: unknown): void {
     const text = this.#outbox.encode(channel, event, data);
-    if (this.connected) {
-      // What is asked for comes first, so that a page hears its own first event.
-      this.#sync();
-      this.#send(text);
-    } else if (!this.#outbox.keep(text)) {
-      this.#report(
-        new BroadcastClientError(
-          "client.publish_refused",
-          `Cannot publish on "${channel}": ${this.#settings.outboxLimit} publishes wait already`,
-          { channel, reason: "outbox full" },
-        ),
-      );
-    }
+    // What is asked for comes first, so that a page hears its own first event.
+    if (this.connected) this.#sync();
+    if ((this.connected && this.#send(text)) || this.#outbox.keep(text)) return;
+    this.#report(
+      new BroadcastClientError(
+        "client.publish_refused",
+        `Cannot publish on "${channel}": ${this.#settings.outboxLimit} publishes wait already`,
+        { channel, reason: "outbox full" },
+      ),
+    );
   }
 
-  #send(text: string): void {
-    this.#connection?.send(text);
+  #send(text: string): boolean {
+    return this.#connection?.send(text) ?? false;
   }
 
   #report(error: BroadcastClientError): void {
-    if (!this.#emit("error", error)) reportOnPage(error);
+    this.#announcer.announce(() => {
+      if (!this.#listeners.call("error", error)) reportOnPage(error);
+    });
   }
 
   #onThrow(cause: unknown, what: string, name: string, channel?: string): void {

@@ -1,6 +1,9 @@
 import { CLOSE } from "../protocol/close_codes.ts";
 import type { WebSocketLike } from "./socket.ts";
 
+/** `WebSocket.OPEN`, without asking for the global. */
+const OPEN = 1;
+
 /** How long a connection waits for the server, in milliseconds. */
 export interface ConnectionTimeouts {
   readonly connectTimeoutMs: number;
@@ -47,8 +50,16 @@ export class Connection {
     this.#watchSilence(this.#maxSilenceMs);
   }
 
-  send(text: string): void {
-    this.#socket.send(text);
+  /** Sends, unless the socket is closing already; false if it did not. */
+  send(text: string): boolean {
+    if ((this.#socket.readyState ?? OPEN) !== OPEN) return false;
+    try {
+      this.#socket.send(text);
+      return true;
+    } catch {
+      // It closed just now; its event is on the way and says so.
+      return false;
+    }
   }
 
   /** Ends it without another word to the client. */

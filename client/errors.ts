@@ -19,9 +19,9 @@ export type BroadcastClientErrorCode =
 /** What a {@linkcode BroadcastClientError} knows beside its message. */
 export interface BroadcastClientErrorInit {
   /** Channel it is about. */
-  readonly channel?: string;
+  readonly channel?: string | undefined;
   /** Reason as the server gave it. */
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
 }

@@ -37,7 +37,9 @@ export class Listeners {
     for (const { listener, number } of entries) {
       if (number > last) break;
       try {
-        listener(...args);
+        const result: unknown = listener(...args);
+        // An `async` listener is one, too; a rejection that nobody watches would end a process.
+        if (result instanceof Promise) result.catch((cause) => this.#onThrow(cause, name));
       } catch (cause) {
         this.#onThrow(cause, name);
       }

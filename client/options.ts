@@ -69,14 +69,19 @@ export function readClientOptions(options: BroadcastClientOptions): ClientSettin
     if (typeof value !== typeof fallback) {
       throw bad(`option "${name}" must be a ${typeof fallback}`);
     }
-    if (
-      typeof value === "number" && !(value >= 0 && (value <= 2 ** 31 - 1 || value === Infinity))
-    ) {
-      throw bad(`option "${name}" must be from 0 to 2147483647, got ${value}`);
-    }
+    if (typeof value === "number") checkNumber(name, value);
     settings[name] = value;
   }
   return { ...DEFAULTS, ...settings, url: readUrl(url ?? "/_broadcast") };
+}
+
+/** What a count may be at most for ever, a wait may not: timers reach 2³¹ − 1 ms. */
+function checkNumber(name: string, value: number): void {
+  const isCount = name === "maxReconnectAttempts" || name === "outboxLimit";
+  const min = name === "connectTimeoutMs" || name === "maxSilenceMs" ? 1 : 0;
+  const max = isCount ? Infinity : 2 ** 31 - 1;
+  if (value >= min && value <= max) return;
+  throw bad(`option "${name}" must be a number from ${min} to ${max}, got ${value}`);
 }
 
 function readUrl(url: string | URL): string {

@@ -13,6 +13,7 @@ export class Retry {
   readonly #settings: ClientSettings;
   readonly #actions: RetryActions;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #dueAtMs = 0;
   /** Failed attempts since the last success. */
   #failed = 0;
 
@@ -34,10 +35,12 @@ export class Retry {
     this.#wait(backoffDelayMs(step, reconnectInitialDelayMs, reconnectMaxDelayMs));
   }
 
-  /** Cuts what is left of a wait to a short one. */
+  /** Cuts a wait to a short one, unless what is left of it is shorter. */
   hurry(): void {
     if (this.#timer === undefined) return;
-    this.#wait(backoffDelayMs(1, this.#settings.reconnectInitialDelayMs, Infinity));
+    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#settings;
+    const delayMs = backoffDelayMs(1, reconnectInitialDelayMs, reconnectMaxDelayMs);
+    if (delayMs < this.#dueAtMs - Date.now()) this.#wait(delayMs);
   }
 
   /** An attempt succeeded, or a new series begins: the next wait is a short one again. */
@@ -52,6 +55,7 @@ export class Retry {
 
   #wait(delayMs: number): void {
     clearTimeout(this.#timer);
+    this.#dueAtMs = Date.now() + delayMs;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#actions.attempt();

@@ -11,6 +11,8 @@ export interface WebSocketLike {
   onclose: ((event: never) => unknown) | null;
   /** Called when something failed; `onclose` follows. */
   onerror: ((event: never) => unknown) | null;
+  /** 1 while the socket is open; one that has none counts as open. */
+  readonly readyState?: number;
   /** Sends a text message. */
   send(text: string): void;
   /** Starts to close. */

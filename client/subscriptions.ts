@@ -22,7 +22,12 @@ export class Subscriptions {
   readonly #byName = new Map<string, Subscription>();
 
   hold(name: string, listeners: Listeners): void {
-    const subscription = this.#byName.get(name) ?? { holds: new Set(), state: "wanted" };
+    const subscription: Subscription = this.#byName.get(name) ??
+      { holds: new Set(), state: "wanted" };
+    // Who holds anew what was refused to others wants to be told for herself.
+    if (subscription.holds.size === 0 && subscription.state === "refused") {
+      subscription.state = "wanted";
+    }
     subscription.holds.add(listeners);
     this.#byName.set(name, subscription);
   }
@@ -35,10 +40,13 @@ export class Subscriptions {
     return this.#byName.get(name)?.state;
   }
 
-  /** The server said ok; false if nobody waited for that. */
+  /**
+   * The server said ok; false if nobody waited for that. Its latest word counts: the refusal before
+   * may have been the answer to an older request.
+   */
   confirm(name: string): boolean {
     const subscription = this.#byName.get(name);
-    if (subscription?.state !== "asked") return false;
+    if (subscription?.state !== "asked" && subscription?.state !== "refused") return false;
     subscription.state = "live";
     return true;
   }
@@ -62,7 +70,7 @@ export class Subscriptions {
     for (const [name, subscription] of this.#byName) {
       if (subscription.holds.size === 0) {
         this.#byName.delete(name);
-        if (subscription.state === "asked" || subscription.state === "live") send("unsub", name);
+        if (subscription.state !== "wanted") send("unsub", name);
       } else if (subscription.state === "wanted") {
         subscription.state = "asked";
         send("sub", name);

@@ -48,6 +48,7 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    * slow work.
    *
    * @throws {BroadcastSubscribeError} Where the channel's name breaks the rule.
+   * @throws {BroadcastConfigError} Where `after` is no position.
    * @throws {BroadcastClosedError} After `close()`.
    */
   listen(
@@ -71,6 +72,7 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    *
    * @throws {BroadcastUnauthorizedError} Where the authorizer threw or gave no answer in time
    * (`broadcast.authorization_failed`): deny.
+   * @throws {BroadcastClosedError} After `close()`.
    */
   authorizeFor(
     channel: string,

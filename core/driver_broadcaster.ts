@@ -13,7 +13,12 @@ import {
 } from "./authorization.ts";
 import type { Broadcaster } from "./broadcaster.ts";
 import type { BroadcastDriver } from "./driver.ts";
-import { BroadcastClosedError, BroadcastPublishError, BroadcastSubscribeError } from "./errors.ts";
+import {
+  BroadcastClosedError,
+  BroadcastConfigError,
+  BroadcastPublishError,
+  BroadcastSubscribeError,
+} from "./errors.ts";
 import {
   type BroadcastEventInit,
   eventBytes,
@@ -73,8 +78,10 @@ const SUBSCRIBE_DEFAULTS = {
   overflow: "drop-oldest",
 } as const satisfies SubscribeOptions;
 
+const POSITION_RULE = "a position {epoch, offset}";
+
 const SUBSCRIBE_CHECKS: { readonly [Name in keyof Required<SubscribeOptions>]: OptionCheck } = {
-  after: (value) => isPosition(value) ? undefined : "a position {epoch, offset}",
+  after: (value) => isPosition(value) ? undefined : POSITION_RULE,
   maxQueuedEvents: integer(1),
   maxQueuedBytes: integer(1),
   overflow: oneOf("drop-oldest", "drop-newest", "close"),
@@ -101,6 +108,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #authorization: Authorization<Subject>;
   readonly #reporter: ErrorReporter;
   readonly #channels = new Map<string, LocalChannel>();
+  #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
 
   /**
@@ -146,7 +154,12 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     );
     return new QueuedSubscription(
       channel,
-      { ...limits, onOverflow, onLost },
+      {
+        ...limits,
+        onOverflow,
+        onLost,
+        run: (what, callback) => this.#reporter.run(what, callback),
+      },
       (listener) => this.listen(channel, listener, { after }),
     );
   }
@@ -163,7 +176,13 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         `Cannot subscribe to channel ${describe(channel)}: ${CHANNEL_NAME_RULE}`,
       );
     }
-    return this.#channel(channel).attach(listener, options.after);
+    const { after } = options;
+    if (after !== undefined && !isPosition(after)) {
+      throw new BroadcastConfigError(
+        `Cannot subscribe to channel "${channel}": option "after" must be ${POSITION_RULE}`,
+      );
+    }
+    return this.#channel(channel).attach(listener, after);
   }
 
   /** Sets the rule for a pattern; see {@linkcode Broadcaster.authorize}. */
@@ -173,11 +192,12 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   /** Asks the rules; see {@linkcode Broadcaster.authorizeFor}. */
-  authorizeFor(
+  async authorizeFor(
     channel: string,
     subject: Subject | undefined,
   ): Promise<ChannelAuthorizationResult> {
-    return this.#authorization.decide(channel, subject);
+    this.#assertOpen("authorize");
+    return await this.#authorization.decide(channel, subject);
   }
 
   /** Ends everything; see {@linkcode Broadcaster.close}. */
@@ -191,6 +211,8 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   async #close(): Promise<void> {
+    // First of all: who listens again when told of the end must be refused.
+    this.#state = "closed";
     for (const channel of [...this.#channels.values()]) channel.close();
     this.#channels.clear();
     this.#authorization.close();
@@ -212,7 +234,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   #assertOpen(action: string): void {
-    if (this.#closing !== undefined) {
+    if (this.#state === "closed") {
       throw new BroadcastClosedError(`${action} on this broadcaster`);
     }
   }

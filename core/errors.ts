@@ -8,14 +8,14 @@ export type BroadcastErrorCode =
   | "broadcast.overflow"
   | "broadcast.closed"
   | "broadcast.hook"
-  | "broadcast.driver";
+  | "broadcast.handshake";
 
 /** What a {@linkcode BroadcastError} is made from. */
 export interface BroadcastErrorInit {
   /** HTTP status that fits the error. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   /** The values that broke the rule, for logs. */
-  readonly context?: Readonly<Record<string, unknown>>;
+  readonly context?: Readonly<Record<string, unknown>> | undefined;
   /** The error underneath. */
   readonly cause?: unknown;
 }
@@ -50,7 +50,7 @@ export class BroadcastError extends Error {
 
   /** Makes an error with a stable code. */
   constructor(code: BroadcastErrorCode, message: string, init: BroadcastErrorInit = {}) {
-    super(message, "cause" in init ? { cause: init.cause } : undefined);
+    super(message, init.cause === undefined ? undefined : { cause: init.cause });
     this.code = code;
     this.status = init.status ?? 500;
     this.context = init.context ?? {};
@@ -145,6 +145,32 @@ export class BroadcastClosedError extends BroadcastError {
   }
 }
 
+/** A hook, listener or other callback of the application that threw or rejected; its throw is the cause. */
+export class BroadcastHookError extends BroadcastError {
+  /** The class name, kept through minifiers. */
+  override readonly name = "BroadcastHookError";
+  /** Stable code. */
+  declare readonly code: "broadcast.hook";
+
+  /** Makes the error; status 500 unless told. */
+  constructor(message: string, init: BroadcastErrorInit = {}) {
+    super("broadcast.hook", message, init);
+  }
+}
+
+/** A request that could not be made a WebSocket, though it asked for one. */
+export class BroadcastHandshakeError extends BroadcastError {
+  /** The class name, kept through minifiers. */
+  override readonly name = "BroadcastHandshakeError";
+  /** Stable code. */
+  declare readonly code: "broadcast.handshake";
+
+  /** Makes the error; status 400 unless told. */
+  constructor(message: string, init: BroadcastErrorInit = {}) {
+    super("broadcast.handshake", message, { status: 400, ...init });
+  }
+}
+
 /**
  * Every kind of error as a union, so that a `switch` on `code` narrows.
  *
@@ -170,4 +196,11 @@ export type AnyBroadcastError =
   | BroadcastSubscribeError
   | BroadcastUnauthorizedError
   | BroadcastOverflowError
-  | BroadcastClosedError;
+  | BroadcastClosedError
+  | BroadcastHookError
+  | BroadcastHandshakeError;
+
+/** Tells an error of this library from any other. */
+export function isBroadcastError(error: unknown): error is AnyBroadcastError {
+  return error instanceof BroadcastError;
+}

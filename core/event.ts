@@ -23,7 +23,7 @@ export interface BroadcastEventInit {
    * out. Publishing the same id twice on a channel delivers it once, as long as the first is in the
    * channel's history.
    */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /** An event as a subscriber receives it. */

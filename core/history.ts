@@ -11,7 +11,7 @@ interface Entry extends StoredEvent {
  */
 export class HistoryRing {
   readonly epoch: string;
-  #entries: Entry[] = [];
+  #entries: (Entry | undefined)[] = [];
   /** Entries before it are dropped; compacting now and then keeps dropping cheap. */
   #head = 0;
   #top = 0;
@@ -52,7 +52,8 @@ export class HistoryRing {
   dropOldest(): number {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return 0;
-    this.#head++;
+    // Let go at once: compacting may be far away, or never come on a channel that falls silent.
+    this.#entries[this.#head++] = undefined;
     this.#byId.delete(entry.record.id);
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
@@ -64,8 +65,12 @@ export class HistoryRing {
   /** Everything after a position, or `undefined` where that cannot be proven. */
   after(position: Position): StoredEvent[] | undefined {
     const missing = this.#top - position.offset;
-    if (position.epoch !== this.epoch || missing < 0 || missing > this.size) return undefined;
-    return this.#entries.slice(this.#entries.length - missing)
-      .map(({ record, position }) => ({ record, position }));
+    const isWithin = Number.isSafeInteger(missing) && missing >= 0 && missing <= this.size;
+    if (position.epoch !== this.epoch || !isWithin) return undefined;
+    const events: StoredEvent[] = [];
+    for (const entry of this.#entries.slice(this.#entries.length - missing)) {
+      if (entry !== undefined) events.push({ record: entry.record, position: entry.position });
+    }
+    return events;
   }
 }

@@ -1,7 +1,24 @@
-import { BroadcastError } from "./errors.ts";
+import { type AnyBroadcastError, BroadcastHookError } from "./errors.ts";
 
-/** Hears of errors that no caller could be told of. It must not throw; if it does, that is dropped. */
-export type ErrorHook = (error: BroadcastError) => void;
+/** Hears of errors that no caller could be told of. What it throws itself is dropped. */
+export type ErrorHook = (error: AnyBroadcastError) => void;
+
+/**
+ * Calls back into the application. A throw goes to `onFailure`, and so does a rejection: `async`
+ * functions are callbacks too, and one that nobody watches would end the process.
+ */
+export function callSafely(call: () => unknown, onFailure: (cause: unknown) => void): void {
+  try {
+    watch(call(), onFailure);
+  } catch (cause) {
+    onFailure(cause);
+  }
+}
+
+/** Hears of the rejection, if a callback returned a promise. */
+export function watch(result: unknown, onFailure: (cause: unknown) => void): void {
+  if (result instanceof Promise) result.catch(onFailure);
+}
 
 /** Passes errors to the hooks that the application gave, and survives them. */
 export class ErrorReporter {
@@ -11,22 +28,17 @@ export class ErrorReporter {
     this.#hooks = hooks;
   }
 
-  report(error: BroadcastError): void {
+  report(error: AnyBroadcastError): void {
     for (const hook of this.#hooks) {
-      try {
-        hook?.(error);
-      } catch {
-        // The place errors are reported to has failed: there is nowhere left to say so.
-      }
+      // Where the place errors are reported to has failed, there is nowhere left to say so.
+      callSafely(() => hook?.(error), () => {});
     }
   }
 
-  /** Runs a callback of the application; a throw is reported and ends here. */
-  run(what: string, callback: () => void, context: Readonly<Record<string, unknown>> = {}): void {
-    try {
-      callback();
-    } catch (cause) {
-      this.report(new BroadcastError("broadcast.hook", `${what} threw`, { context, cause }));
-    }
+  /** Runs a callback of the application; what it throws is reported and ends here. */
+  run(what: string, callback: () => unknown): void {
+    callSafely(callback, (cause) => {
+      this.report(new BroadcastHookError(`${what} threw`, { cause }));
+    });
   }
 }

@@ -1,5 +1,5 @@
 import type { ChannelEvent, Position } from "./event.ts";
-import type { BroadcastError } from "./errors.ts";
+import type { AnyBroadcastError } from "./errors.ts";
 
 /** What a subscriber is told when its subscription is live. */
 export interface SubscriptionStart {
@@ -27,7 +27,7 @@ export interface ChannelListener {
   /** Events up to `position` may be missing: what follows starts after it. */
   lost(position: Position | undefined): void;
   /** The subscription is over; with an error unless the broadcaster was closed. */
-  ended(error: BroadcastError | undefined): void;
+  ended(error: AnyBroadcastError | undefined): void;
 }
 
 /** A listener's hold on its channel. */

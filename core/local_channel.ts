@@ -1,13 +1,14 @@
 import type { BroadcastDriver, ChannelSink, DriverSubscription } from "./driver.ts";
-import { BroadcastError, BroadcastSubscribeError } from "./errors.ts";
-import { ChannelEvent, type EventRecord, type Position } from "./event.ts";
-import type { ErrorReporter } from "./hooks.ts";
+import { BoundedBuffer } from "./bounded_buffer.ts";
+import { BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
+import { ChannelEvent, eventBytes, type EventRecord, type Position } from "./event.ts";
+import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
 import { ResumingListener } from "./resume.ts";
 import { Slot, Slots } from "./slots.ts";
 
-/** Events kept back while the channel's own gap is read; past it history is read once more. */
-const MAX_BACKLOG = 10_000;
+/** How long to wait before history that could not be read is tried again: doubling, up to a bound. */
+const READ_RETRY_MS = { first: 100, max: 5_000 };
 
 /**
  * - `idle`: no upstream subscription, or one on its way in or out.
@@ -40,8 +41,12 @@ export class LocalChannel {
   #sink: ChannelSink | undefined;
   /** The last event that was passed on, or the top the channel went live with. */
   #position: Position | undefined;
-  #backlog: Arrival[] = [];
-  #reading = false;
+  /** What comes while the channel is behind. */
+  readonly #backlog = new BoundedBuffer<Arrival>();
+  /** The sink whose gap is being read, so that a successor of it reads its own. */
+  #readingFor: ChannelSink | undefined;
+  #failedReads = 0;
+  #readRetry: ReturnType<typeof setTimeout> | undefined;
   #settling: Promise<void> | undefined;
   /** True while listeners are called: what they set off meanwhile waits, so that order holds. */
   #calling = false;
@@ -130,7 +135,9 @@ export class LocalChannel {
     this.#sink = undefined;
     this.#upstream = undefined;
     this.#position = undefined;
-    this.#backlog = [];
+    this.#backlog.takeAll();
+    this.#failedReads = 0;
+    clearTimeout(this.#readRetry);
   }
 
   #admitWaiting(): void {
@@ -191,7 +198,7 @@ export class LocalChannel {
     ) {
       if (position.offset > last.offset) this.#deliver(record, position);
     } else {
-      if (this.#backlog.length < MAX_BACKLOG) this.#backlog.push({ record, position });
+      this.#backlog.push({ record, position }, eventBytes(record));
       this.#closeGap();
     }
   }
@@ -199,14 +206,16 @@ export class LocalChannel {
   /** Reads what is missing after the last event, passes it on, then what came meanwhile. */
   async #closeGap(): Promise<void> {
     this.#setState("behind");
-    if (this.#reading) return;
-    this.#reading = true;
     const sink = this.#sink;
+    if (this.#readingFor === sink) return;
+    this.#readingFor = sink;
+    clearTimeout(this.#readRetry);
     try {
       while (this.#state === "behind" && this.#position !== undefined) {
         const before = this.#position;
         const read = await this.#driver.read(this.name, before);
         if (this.#sink !== sink) return;
+        this.#failedReads = 0;
         if (read.complete) {
           for (const { record, position } of read.events) this.#deliver(record, position);
         } else {
@@ -215,17 +224,23 @@ export class LocalChannel {
         this.#takeBacklog(before);
       }
     } catch (cause) {
-      // The channel stays behind; the driver's next word, live or event, makes it look again.
       this.#reporter.report(this.#failure("read the history of", cause));
+      if (this.#sink === sink) this.#retryGap();
     } finally {
-      this.#reading = false;
+      if (this.#readingFor === sink) this.#readingFor = undefined;
     }
+  }
+
+  /** The driver's next word looks again as well, but a quiet channel may never hear one. */
+  #retryGap(): void {
+    const delayMs = Math.min(READ_RETRY_MS.max, READ_RETRY_MS.first * 2 ** this.#failedReads++);
+    this.#readRetry = setTimeout(() => this.#closeGap(), delayMs);
   }
 
   /** Passes on what came while history was read: it is known by now, or next, or shows a gap. */
   #takeBacklog(before: Position): void {
-    const backlog = this.#backlog;
-    this.#backlog = [];
+    const { overflowed } = this.#backlog;
+    const backlog = this.#backlog.takeAll();
     const first = backlog.find(({ position }) => !this.#isKnown(position));
     if (first !== undefined && this.#position !== undefined && isSame(this.#position, before)) {
       // History has nothing of what the live events show to be missing: it cannot be proven.
@@ -236,7 +251,7 @@ export class LocalChannel {
     }
     this.#setState("live");
     for (const { record, position } of backlog) this.#onEvent(record, position);
-    if (backlog.length === MAX_BACKLOG) this.#setState("behind");
+    if (overflowed) this.#setState("behind");
   }
 
   #isKnown(position: Position): boolean {
@@ -263,7 +278,8 @@ export class LocalChannel {
   }
 
   #endAll(error: BroadcastSubscribeError | undefined): void {
-    for (const slot of this.#waiting) this.#end(slot, error);
+    // A copy: who listens again in `ended` waits for the next opening, not for this end.
+    for (const slot of [...this.#waiting]) this.#end(slot, error);
     this.#slots.forEach((slot) => this.#end(slot, error));
   }
 
@@ -295,17 +311,13 @@ export class LocalChannel {
     this.#calling = false;
   }
 
-  #guard(call: () => void): void {
-    try {
-      call();
-    } catch (cause) {
-      this.#onThrow(cause);
-    }
+  #guard(call: () => unknown): void {
+    callSafely(call, this.#onThrow);
   }
 
   readonly #onThrow = (cause: unknown): void => {
     this.#reporter.report(
-      new BroadcastError("broadcast.hook", `A listener on channel "${this.name}" threw`, {
+      new BroadcastHookError(`A listener on channel "${this.name}" threw`, {
         context: { channel: this.name },
         cause,
       }),

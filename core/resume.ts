@@ -1,9 +1,8 @@
-import type { ChannelListener } from "./listener.ts";
-import { ChannelEvent, type Position } from "./event.ts";
+import { BoundedBuffer } from "./bounded_buffer.ts";
 import type { HistoryRead } from "./driver.ts";
-
-/** Live events held back while one subscriber's history is read; more than that and it is lost. */
-const MAX_HELD_EVENTS = 10_000;
+import type { AnyBroadcastError } from "./errors.ts";
+import { ChannelEvent, type Position } from "./event.ts";
+import type { ChannelListener } from "./listener.ts";
 
 /**
  * Stands in for a listener while the history it missed is read, so that live events which come
@@ -11,7 +10,7 @@ const MAX_HELD_EVENTS = 10_000;
  */
 export class ResumingListener implements ChannelListener {
   readonly #target: ChannelListener;
-  #held: ChannelEvent[] = [];
+  readonly #held = new BoundedBuffer<ChannelEvent>();
   #lost = false;
 
   constructor(target: ChannelListener) {
@@ -21,40 +20,41 @@ export class ResumingListener implements ChannelListener {
   live(): void {}
 
   event(event: ChannelEvent): void {
-    if (this.#lost) return;
-    if (this.#held.length < MAX_HELD_EVENTS) this.#held.push(event);
-    else this.lost();
+    this.#held.push(event, event.bytes);
   }
 
   lost(): void {
     this.#lost = true;
-    this.#held = [];
   }
 
-  ended(): void {}
+  ended(error: AnyBroadcastError | undefined): void {
+    this.#target.ended(error);
+  }
 
   /**
-   * Tells the listener what came of its resume and hands over what it missed. `top` is where the
-   * channel stands on this node, `joined` where it stood when this began to hold events back.
+   * Tells the listener what came of its resume and hands over what it missed. `joined` is where the
+   * channel stood on this node when this began to hold events back, `top` where it stands now.
    */
   finish(channel: string, read: HistoryRead, joined: Position, top: Position): void {
     // A history that ends before the first event held back, or that belongs to another epoch, leaves
     // a hole between the two.
-    const proven = read.complete && !this.#lost && read.top.epoch === top.epoch &&
-      joined.epoch === top.epoch && read.top.offset >= joined.offset;
+    const proven = read.complete && !this.#lost && !this.#held.overflowed &&
+      read.top.epoch === top.epoch && joined.epoch === top.epoch &&
+      read.top.offset >= joined.offset;
     if (!proven) {
       this.#target.live({ position: top, recovery: "lost", missed: 0 });
       return;
     }
-    const { events } = read;
-    this.#target.live({ position: read.top, recovery: "ok", missed: events.length });
-    for (const { record, position } of events) {
+    // The store may be ahead of what has reached this node: that part still comes live.
+    const end = Math.min(read.top.offset, top.offset);
+    const missed = read.events.filter(({ position }) => position.offset <= end);
+    const position = { epoch: top.epoch, offset: end };
+    this.#target.live({ position, recovery: "ok", missed: missed.length });
+    for (const { record, position } of missed) {
       this.#target.event(new ChannelEvent(channel, record, position));
     }
-    for (const event of this.#held) {
-      if (event.position !== undefined && event.position.offset > read.top.offset) {
-        this.#target.event(event);
-      }
+    for (const event of this.#held.takeAll()) {
+      if (event.position !== undefined && event.position.offset > end) this.#target.event(event);
     }
   }
 }

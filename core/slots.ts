@@ -1,5 +1,6 @@
 import type { Attachment, ChannelListener } from "./listener.ts";
 import type { ChannelEvent, Position } from "./event.ts";
+import { watch } from "./hooks.ts";
 
 /** One listener's place among a channel's subscribers. */
 export class Slot implements Attachment {
@@ -61,7 +62,8 @@ export class Slots {
         const slot = slots[i];
         if (slot === undefined || !slot.active) continue;
         try {
-          slot.target.event(event);
+          const result: unknown = slot.target.event(event);
+          if (result !== undefined) watch(result, onThrow);
         } catch (cause) {
           onThrow(cause);
         }

@@ -1,4 +1,4 @@
-import { type BroadcastError, BroadcastOverflowError } from "./errors.ts";
+import { type AnyBroadcastError, BroadcastClosedError, BroadcastOverflowError } from "./errors.ts";
 import type { BroadcastEvent, ChannelEvent, Position } from "./event.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
 
@@ -59,7 +59,7 @@ export interface BroadcastSubscription
   readonly channel: string;
   /**
    * Resolves when the backplane has acknowledged: every event published after that arrives. Rejects
-   * with a {@linkcode BroadcastError} where that failed.
+   * with a {@linkcode BroadcastError} where that failed, or the subscription ended before.
    */
   readonly ready: Promise<SubscriptionStart>;
   /** The next event; several calls may wait at once and are served in order. */
@@ -75,11 +75,13 @@ export interface SubscriptionLimits {
   readonly overflow: OverflowPolicy;
   readonly onOverflow: ((overflow: SubscriptionOverflow) => void) | undefined;
   readonly onLost: ((position: Position | undefined) => void) | undefined;
+  /** Runs a callback of the application; what it throws is reported. */
+  run(what: string, callback: () => unknown): void;
 }
 
 interface Waiter {
   resolve(result: IteratorResult<BroadcastEvent, undefined>): void;
-  reject(error: BroadcastError): void;
+  reject(error: AnyBroadcastError): void;
 }
 
 /** The queue between a channel's callbacks and `next()`. */
@@ -95,7 +97,7 @@ export class QueuedSubscription implements BroadcastSubscription, ChannelListene
   #dropped = 0;
   #state: "open" | "ended" = "open";
   /** Thrown once by `next()`, after the events that came before it. */
-  #error: BroadcastError | undefined;
+  #error: AnyBroadcastError | undefined;
 
   constructor(
     channel: string,
@@ -126,15 +128,14 @@ export class QueuedSubscription implements BroadcastSubscription, ChannelListene
   }
 
   lost(position: Position | undefined): void {
-    this.#limits.onLost?.(position);
+    this.#limits.run("onLost", () => this.#limits.onLost?.(position));
   }
 
-  ended(error: BroadcastError | undefined): void {
+  ended(error: AnyBroadcastError | undefined): void {
     if (this.#state === "ended") return;
     this.#state = "ended";
     this.#error = error;
-    if (error !== undefined) this.#ready.reject(error);
-    else this.#ready.resolve({ position: undefined, recovery: "none", missed: 0 });
+    this.#ready.reject(error ?? new BroadcastClosedError(`subscribe to channel "${this.channel}"`));
     for (const waiter of this.#waiters.splice(0)) this.#finish(waiter);
   }
 
@@ -206,7 +207,8 @@ export class QueuedSubscription implements BroadcastSubscription, ChannelListene
         ),
       );
     }
-    onOverflow?.({ channel: this.channel, policy, dropped: this.#dropped });
+    const overflow = { channel: this.channel, policy, dropped: this.#dropped };
+    this.#limits.run("onOverflow", () => onOverflow?.(overflow));
   }
 
   #finish(waiter: Waiter): void {

@@ -47,8 +47,9 @@ const CHECKS = {
  * The channels of one process: a ring of recent events each, bounded over all of them. Several
  * {@linkcode MemoryDriver}s may share one, and are then nodes over one backend, as in tests.
  *
- * Nothing here runs on a timer. Channels stand in the order of their last event, so what is too old
- * is found at the front whenever something is published or read.
+ * Nothing here runs on a timer. Whatever is published or read drops what is too old on its own
+ * channel, and on those that are silent longest, which stand at the front. Until then a channel may
+ * keep an event past its age, never past the other limits.
  */
 export class MemoryBackend {
   readonly #limits: Resolved<MemoryHistoryOptions, typeof DEFAULTS>;

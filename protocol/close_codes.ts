@@ -23,6 +23,8 @@ export const CLOSE = {
   pingTimeout: { code: 4101, reason: "ping timeout" },
   /** The server was silent for too long, or sent no `welcome` in time. Sent by the client. */
   serverSilent: { code: 4102, reason: "server silent" },
+  /** Who is asking could not be found out: the application's `resolveSubject` failed. */
+  subjectUnknown: { code: 4103, reason: "subject unknown" },
 } as const satisfies Record<string, CloseCode>;
 
 /**

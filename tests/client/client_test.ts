@@ -4,7 +4,7 @@ import {
   BroadcastClientError,
   type BroadcastClientOptions,
 } from "@airwave/broadcast/client";
-import { settle } from "@airwave/broadcast/testing";
+import { FakeNetwork, settle } from "@airwave/broadcast/testing";
 import { PlayedClient } from "./harness.ts";
 
 const sub = (c: string) => ({ t: "sub", c });
@@ -200,9 +200,26 @@ Deno.test("a live channel that the server ends is no longer subscribed", async (
     "client.publish_refused",
     "client.subscribe_refused",
   ]);
+  const again = played.client.channel("a");
   channel.leave();
   await settle();
   assertEquals(played.socket.frames, [sub("a")]);
+  again.leave();
+  played.client.channel("a");
+  await settle();
+  assertEquals(played.socket.frames, [sub("a"), sub("a")]);
+});
+
+// A late refusal of an older request once left the newer one deaf and never unsubscribed.
+Deno.test("the server's latest word on a channel counts", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  played.client.channel("a");
+  await settle();
+  played.socket.receive({ t: "err", c: "a", r: "unauthorized" });
+  const channel = played.client.channel("a");
+  played.socket.receive({ t: "ok", c: "a" });
+  assertEquals(channel.subscribed, true);
 });
 
 Deno.test("a ping is answered, what is no frame is told and ignored", async () => {
@@ -318,9 +335,13 @@ Deno.test("events of a socket that was replaced are ignored", async () => {
   assertEquals([played.client.state, played.client.id], ["connected", "new"]);
 });
 
-Deno.test("a listener may disconnect from within any event", async () => {
+Deno.test("a listener may disconnect from within any event: that is the end, in order", async () => {
   for (const event of ["open", "close", "reconnecting", "state", "subscribed"] as const) {
     using played = new PlayedClient();
+    const said: string[] = [];
+    for (const name of ["open", "close", "reconnecting"] as const) {
+      played.client.on(name, () => said.push(name));
+    }
     played.client.channel("c");
     let calls = 0;
     played.client.on(event, () => {
@@ -333,7 +354,85 @@ Deno.test("a listener may disconnect from within any event", async () => {
     assertEquals(played.client.state, "disconnected", event);
     assertEquals(played.time.pendingTimers, 0, event);
     assertEquals(played.opened, 1, event);
+    assertEquals(said.at(-1), "close", event);
+    assertEquals(played.closes.at(-1)?.willReconnect, false, event);
   }
+});
+
+Deno.test("a listener may disconnect and connect at once: the new connection starts from scratch", async () => {
+  for (const state of ["connecting", "connected", "reconnecting"]) {
+    using played = new PlayedClient({ autoConnect: false });
+    let calls = 0;
+    played.client.on("state", ({ new: now }) => {
+      if (now !== state || calls++ > 0) return;
+      played.client.disconnect();
+      played.client.connect();
+    });
+    const channel = played.client.channel("c");
+    channel.publish("n", 1);
+    played.client.connect();
+    if (state !== "connecting") await played.welcome("1");
+    if (state === "reconnecting") played.socket.drop();
+    assertEquals(played.opened, 2, state);
+    assertEquals(played.socket.frames, [], state);
+    await played.welcome("2");
+    assertEquals([played.client.state, played.client.id], ["connected", "2"], state);
+    assertEquals(played.socket.frames[0], sub("c"), state);
+    assertEquals(played.network.sockets[0]?.closed !== undefined || state === "reconnecting", true);
+  }
+});
+
+Deno.test("what is published while the socket closes waits for the next connection", async () => {
+  using played = new PlayedClient();
+  const channel = played.client.channel("c");
+  await played.welcome();
+  Object.assign(played.socket, { readyState: 2 });
+  channel.publish("n", 1);
+  played.socket.send = () => {
+    throw new Error("InvalidStateError");
+  };
+  Object.assign(played.socket, { readyState: 1 });
+  channel.publish("n", 2);
+  await played.loseAndRetry();
+  await played.welcome();
+  assertEquals(played.socket.frames, [
+    sub("c"),
+    { t: "pub", c: "c", e: "n", d: 1 },
+    { t: "pub", c: "c", e: "n", d: 2 },
+  ]);
+});
+
+Deno.test("an async listener that rejects is reported like one that throws", async () => {
+  using played = new PlayedClient();
+  const bug = new Error("Bug of the page");
+  played.client.channel("c").on("n", () => Promise.reject(bug));
+  played.client.on("open", () => Promise.reject(bug));
+  await played.welcome();
+  played.socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
+  await settle();
+  assertEquals(played.errors.map(({ cause }) => cause), [bug, bug]);
+});
+
+Deno.test("an attempt that failed at once says nothing about the next one", async () => {
+  const network = new FakeNetwork();
+  let fails = true;
+  using client = new BroadcastClient({
+    url: "ws://fake/",
+    autoConnect: false,
+    webSocketFactory: (url) => {
+      if (fails) throw new Error("Not yet");
+      return network.webSocketFactory(url);
+    },
+  });
+  const errors: unknown[] = [];
+  client.on("error", (error) => errors.push(error));
+  client.connect();
+  client.disconnect();
+  fails = false;
+  client.connect();
+  await settle();
+  network.last.receive({ t: "welcome", id: "1" });
+  assertEquals([client.state, errors], ["connected", []]);
 });
 
 Deno.test("options: what can never work is refused with the rule", () => {
@@ -345,7 +444,10 @@ Deno.test("options: what can never work is refused with the rule", () => {
     [{ url: "ws://x", autoConnect: 1 }, "must be a boolean"],
     [{ url: "ws://x", outboxLimit: -1 }, "from 0"],
     [{ url: "ws://x", reconnectMaxDelayMs: NaN }, "from 0"],
-    [{ url: "ws://x", connectTimeoutMs: 1e12 }, "from 0"],
+    [{ url: "ws://x", connectTimeoutMs: 1e12 }, "from 1"],
+    [{ url: "ws://x", maxSilenceMs: Infinity }, "from 1 to 2147483647"],
+    [{ url: "ws://x", maxSilenceMs: 0 }, "from 1"],
+    [{ url: "ws://x", reconnectInitialDelayMs: Infinity }, "from 0 to 2147483647"],
     [{ url: "ws://x", webSocketFactory: {} }, "must be a function"],
   ];
   for (const [options, rule] of cases) {

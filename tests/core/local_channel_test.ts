@@ -1,5 +1,7 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  BroadcastClosedError,
+  BroadcastConfigError,
   type BroadcastError,
   BroadcastSubscribeError,
   type ChannelListener,
@@ -7,7 +9,7 @@ import {
   type Position,
   type SubscriptionStart,
 } from "@airwave/broadcast";
-import { settle } from "@airwave/broadcast/testing";
+import { FakeTime, settle } from "@airwave/broadcast/testing";
 import { at, record, ScriptedDriver } from "./scripted_driver.ts";
 
 /** Writes down what a listener hears, in order. */
@@ -261,6 +263,98 @@ Deno.test("live events that come while a resume is read follow what was missed, 
   sink.event(record(8), at(8));
   assertEquals(resumed.heard, ["live", 4, 5, 6, 7, 8]);
   assertEquals(resumed.start, { position: at(6), recovery: "ok", missed: 3 });
+  await broadcaster.close();
+});
+
+// What the store had ahead of the live feed was once delivered twice.
+Deno.test("a resume takes no more from history than the channel has reached", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(3);
+  const resumed = new Recorder();
+  broadcaster.listen("c", resumed, { after: at(1) });
+  await settle();
+  driver.answerRead(0, [2, 3, 4], 4);
+  await settle();
+  assertEquals(resumed.start, { position: at(3), recovery: "ok", missed: 2 });
+  sink.event(record(4), at(4));
+  sink.event(record(5), at(5));
+  assertEquals(resumed.heard, ["live", 2, 3, 4, 5]);
+  await broadcaster.close();
+});
+
+Deno.test("close ends a subscriber whose resume is being read", async () => {
+  const { broadcaster } = await liveChannel(5);
+  const subscription = broadcaster.subscribe("c", { after: at(3) });
+  await settle();
+  const next = subscription.next();
+  await broadcaster.close();
+  assertEquals(await next, { value: undefined, done: true });
+  await assertRejects(() => subscription.ready, BroadcastClosedError);
+});
+
+Deno.test("a gap of a new upstream is read, though the read of the old one is still out", async () => {
+  const { broadcaster, driver, attachment, sink } = await liveChannel(5);
+  sink.event(record(8), at(8));
+  attachment.detach();
+  await settle();
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  driver.opening(0).closed.resolve();
+  await settle();
+  const next = driver.acknowledge(1, 8);
+  await settle();
+  next.event(record(10), at(10));
+  driver.answerRead(0, [6, 7, 8], 8);
+  driver.answerRead(1, [9, 10], 10);
+  await settle();
+  assertEquals(recorder.heard, ["live", 9, 10]);
+  await broadcaster.close();
+});
+
+Deno.test("a history that cannot be read is tried again by itself, later each time, until close", async () => {
+  using time = new FakeTime();
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.event(record(7), at(7));
+  for (const [read, waitMs] of [[0, 100], [1, 200], [2, 400]] as const) {
+    driver.readAsked(read).answer.reject(new Error("Timed out"));
+    await time.tick(waitMs - 1);
+    assertEquals(driver.reads.length, read + 1);
+    await time.tick(1);
+    assertEquals(driver.reads.length, read + 2);
+  }
+  driver.answerRead(3, [6, 7], 7);
+  await settle();
+  assertEquals(recorder.heard, ["live", 6, 7]);
+  sink.event(record(9), at(9));
+  driver.readAsked(4).answer.reject(new Error("Timed out"));
+  await settle();
+  assertEquals(time.pendingTimers, 1);
+  await broadcaster.close();
+  assertEquals(time.pendingTimers, 0);
+});
+
+Deno.test("who listens again when told of the end waits for the next opening, or is refused", async () => {
+  const driver = new ScriptedDriver();
+  const broadcaster = new DriverBroadcaster(driver);
+  let tries = 0;
+  const stubborn = new Recorder();
+  stubborn.ended = () => {
+    if (tries++ < 10) broadcaster.listen("c", stubborn);
+  };
+  broadcaster.listen("c", stubborn);
+  await settle();
+  driver.opening(0).answer.reject(new Error("Connection refused"));
+  await settle();
+  assertEquals([tries, driver.openings.length], [1, 2]);
+  await broadcaster.close();
+  assertEquals(tries, 2);
+});
+
+Deno.test("an after that is no position is refused", async () => {
+  const { broadcaster } = await liveChannel(5);
+  for (const offset of [NaN, -1, 1.5]) {
+    const after = { epoch: "e", offset };
+    assertThrows(() => broadcaster.listen("c", new Recorder(), { after }), BroadcastConfigError);
+  }
   await broadcaster.close();
 });
 

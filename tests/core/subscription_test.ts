@@ -70,11 +70,12 @@ Deno.test("await using and unsubscribe end it, also twice, also while next() wai
   await broadcaster.close();
 });
 
-Deno.test("unsubscribing before ready settles ready", async () => {
-  await using broadcaster = new MemoryBroadcaster();
-  const subscription = broadcaster.subscribe("c");
-  subscription.unsubscribe();
-  assertEquals((await subscription.ready).missed, 0);
+Deno.test("ready never says live for what was ended before", async () => {
+  const broadcaster = new MemoryBroadcaster();
+  const [left, closed] = [broadcaster.subscribe("c"), broadcaster.subscribe("c")];
+  left.unsubscribe();
+  await broadcaster.close();
+  for (const { ready } of [left, closed]) await assertRejects(() => ready, BroadcastClosedError);
 });
 
 Deno.test("closing the broadcaster ends the loop without an error", async () => {
@@ -92,6 +93,7 @@ Deno.test("after close() everything is refused with a clear error", async () => 
   await broadcaster.close();
   assertThrows(() => broadcaster.subscribe("c"), BroadcastClosedError, "closed");
   assertThrows(() => broadcaster.authorize("c", () => true), BroadcastClosedError, "closed");
+  await assertRejects(() => broadcaster.authorizeFor("c", undefined), BroadcastClosedError);
   await assertRejects(
     () => broadcaster.publish("c", { event: "n", data: 1 }),
     BroadcastClosedError,

@@ -13,7 +13,8 @@ export function upgradeWebSocket(
   let events: SocketEvents | undefined;
   socket.onopen = () => events = open(socket);
   socket.onmessage = ({ data }) => events?.message(data);
-  socket.onclose = ({ code, reason }) => events?.closed(code, reason);
+  // After an abrupt drop Deno says 0, which is no close code.
+  socket.onclose = ({ code, reason }) => events?.closed(code || 1006, reason);
   // A `close` event follows every error and says more.
   socket.onerror = (event) => event.preventDefault();
   return response;

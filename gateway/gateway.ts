@@ -1,5 +1,5 @@
 import { Deadlines } from "../core/deadline.ts";
-import { BroadcastError } from "../core/errors.ts";
+import { BroadcastHandshakeError, BroadcastHookError } from "../core/errors.ts";
 import { ErrorReporter } from "../core/hooks.ts";
 import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
@@ -8,13 +8,8 @@ import { EventEncoder } from "./encoder.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { OriginPolicy } from "./origin.ts";
 import { Flusher } from "./outbound_queue.ts";
-import { Session, type SessionHost } from "./session.ts";
+import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
-
-/** What a gateway made of a request to connect. */
-export type Admission<Subject> =
-  | { readonly admitted: true; readonly subject: Subject | undefined }
-  | { readonly admitted: false; readonly response: Response };
 
 /**
  * Brings channels to browsers over WebSocket, as a handler for `Deno.serve`.
@@ -83,7 +78,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       report: (error) => this.#reporter.report(error),
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
-      ended: (session, code, reason) => this.#onEnded(session, code, reason),
+      ended: (session, end) => this.#onEnded(session, end),
     };
   }
 
@@ -104,76 +99,66 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
 
   /** Whether a request is for this gateway: its path, or one below it. */
   match(request: Request): boolean {
+    const { path } = this.#settings;
     const { pathname } = new URL(request.url);
-    return pathname === this.#settings.path || pathname.startsWith(`${this.#settings.path}/`);
+    return pathname === path || pathname.startsWith(path === "/" ? path : `${path}/`);
   }
 
-  /** Answers a request of `Deno.serve`; bound, so it can be handed over as it is. */
-  readonly handler = async (request: Request): Promise<Response> => {
-    const admission = await this.admit(request);
-    if (!admission.admitted) return admission.response;
+  /**
+   * Answers a request of `Deno.serve`; bound, so it can be handed over as it is.
+   *
+   * Call it in the same turn that the request came in, before anything is awaited: if the client
+   * leaves before the upgrade, Deno 2.9 never closes its socket.
+   */
+  readonly handler = (request: Request): Response => {
+    const refused = this.refusal(request);
+    if (refused !== undefined) return refused;
+    // Deno closes the request with the upgrade; a copy can still be asked for cookies afterwards.
+    const kept = this.#settings.resolveSubject === undefined
+      ? request
+      : new Request(request.url, { headers: request.headers });
     try {
-      return upgradeWebSocket(request, (socket) => this.connect(socket, admission.subject));
+      return upgradeWebSocket(request, (socket) => this.connect(socket, kept));
     } catch (cause) {
       this.#reporter.report(
-        new BroadcastError("broadcast.driver", "Cannot upgrade a request to a WebSocket", {
-          status: 400,
-          cause,
-        }),
+        new BroadcastHandshakeError("Cannot upgrade a request to a WebSocket", { cause }),
       );
-      return refusal(400, "The WebSocket handshake failed");
+      return answer(400, "The WebSocket handshake failed");
     }
   };
 
   /**
-   * Decides about a request before it is upgraded: path, handshake, origin, and who is asking. For
-   * glue to other listeners; `handler` does it by itself.
+   * The answer to a request that must not be upgraded, for its path, its handshake or its origin;
+   * `undefined` for one that may. For glue to other listeners; `handler` asks by itself.
    */
-  async admit(request: Request): Promise<Admission<Subject>> {
-    if (this.#state === "closed") return refuse(503, "The gateway is closed");
-    if (new URL(request.url).pathname !== this.#settings.path) return refuse(404, "Not found");
+  refusal(request: Request): Response | undefined {
+    if (this.#state === "closed") return answer(503, "The gateway is closed");
+    if (new URL(request.url).pathname !== this.#settings.path) return answer(404, "Not found");
     if (request.method !== "GET" || !isWebSocketHandshake(request)) {
-      return refuse(426, "Connect with a WebSocket", { upgrade: "websocket" });
+      const headers = { upgrade: "websocket", connection: "upgrade" };
+      return answer(426, "Connect with a WebSocket", headers);
     }
-    if (!this.#origins.allows(request)) {
-      this.#log("warn", "Refused a connection from a foreign origin", {
-        origin: request.headers.get("origin"),
-      });
-      return refuse(403, "This origin may not connect, see allowedOrigins");
-    }
-    const { resolveSubject, authorizationTimeoutMs } = this.#settings;
-    if (resolveSubject === undefined) return { admitted: true, subject: undefined };
-    try {
-      const answer = resolveSubject(request);
-      const subject = await this.#deadlines.race(answer, authorizationTimeoutMs);
-      return { admitted: true, subject };
-    } catch (cause) {
-      this.#reporter.report(
-        new BroadcastError("broadcast.hook", "Cannot connect a client: resolveSubject failed", {
-          status: 401,
-          cause,
-        }),
-      );
-      return refuse(401, "Who is asking could not be found out");
-    }
+    if (this.#origins.allows(request)) return;
+    const origin = request.headers.get("origin");
+    this.#log("warn", "Refused a connection from a foreign origin", { origin });
+    return answer(403, "This origin may not connect, see allowedOrigins");
   }
 
   /**
-   * Starts a session on an open socket. For glue to other listeners; `handler` does it by itself.
+   * Starts a session on an open socket; it is welcomed when `resolveSubject` has answered. For glue
+   * to other listeners; `handler` does it by itself.
    *
    * @returns What the glue passes the socket's events to.
    */
-  connect(socket: GatewaySocket, subject: Subject | undefined): SocketEvents {
-    const info = { id: crypto.randomUUID(), subject };
-    const session = new Session(socket, info, this.#host);
+  connect(socket: GatewaySocket, request: Request): SocketEvents {
+    const session = new Session(socket, this.#host);
     if (this.#state === "closed") {
       session.end(CLOSE.goingAway);
       return session;
     }
     this.#sessions.add(session);
-    this.#log("debug", "Client connected", { id: info.id });
-    this.#reporter.run("onConnect", () => this.#settings.onConnect?.(info));
-    session.start();
+    if (this.#settings.resolveSubject === undefined) this.#start(session, undefined);
+    else this.#resolve(session, request, this.#settings.resolveSubject);
     return session;
   }
 
@@ -193,13 +178,42 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  #onEnded(session: Session<Subject>, code: number, reason: string): void {
-    // One that was refused at the door was never announced.
-    if (!this.#sessions.delete(session)) return;
-    const level = code === CLOSE.slowConsumer.code || code === CLOSE.frameTooLarge.code
-      ? "warn"
-      : "debug";
-    this.#log(level, "Client disconnected", { id: session.info.id, code, reason });
+  #resolve(
+    session: Session<Subject>,
+    request: Request,
+    resolveSubject: NonNullable<GatewaySettings<Subject>["resolveSubject"]>,
+  ): void {
+    const fail = (cause: unknown) => {
+      // Nobody waits for the answer of one that has left, or that was closed with the gateway.
+      if (session.isEnded) return;
+      this.#reporter.report(
+        new BroadcastHookError("Cannot connect a client: resolveSubject failed", { cause }),
+      );
+      session.end(CLOSE.subjectUnknown);
+    };
+    try {
+      const answer = resolveSubject(request);
+      if (!(answer instanceof Promise)) return this.#start(session, answer);
+      this.#deadlines.race(answer, this.#settings.authorizationTimeoutMs)
+        .then((subject) => this.#start(session, subject), fail);
+    } catch (cause) {
+      fail(cause);
+    }
+  }
+
+  #start(session: Session<Subject>, subject: Subject | undefined): void {
+    if (session.isEnded) return;
+    session.start(subject, () => {
+      this.#log("debug", "Client connected", { id: session.id });
+      this.#reporter.run("onConnect", () => this.#settings.onConnect?.(session.info));
+    });
+  }
+
+  #onEnded(session: Session<Subject>, { code, reason, wasWelcomed }: SessionEnd): void {
+    this.#sessions.delete(session);
+    const isFault = code === CLOSE.slowConsumer.code || code === CLOSE.frameTooLarge.code;
+    this.#log(isFault ? "warn" : "debug", "Client disconnected", { id: session.id, code, reason });
+    if (!wasWelcomed) return;
     this.#reporter.run(
       "onDisconnect",
       () => this.#settings.onDisconnect?.({ ...session.info, code, reason }),
@@ -221,14 +235,6 @@ function isWebSocketHandshake(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-function refuse(
-  status: number,
-  message: string,
-  headers: HeadersInit = {},
-): { admitted: false; response: Response } {
-  return { admitted: false, response: refusal(status, message, headers) };
-}
-
-function refusal(status: number, message: string, headers: HeadersInit = {}): Response {
+function answer(status: number, message: string, headers: HeadersInit = {}): Response {
   return new Response(`${message}\n`, { status, headers });
 }

@@ -21,7 +21,7 @@ export class Heartbeat {
     this.#intervalMs = intervalMs;
     this.#timeoutMs = timeoutMs;
     this.#actions = actions;
-    this.#waitForPing();
+    this.#waitForPing(intervalMs);
   }
 
   /** Whatever the peer sends proves that it is there; a mark, so that no frame moves a timer. */
@@ -33,15 +33,16 @@ export class Heartbeat {
     clearTimeout(this.#timer);
   }
 
-  #waitForPing(): void {
+  #waitForPing(afterMs: number): void {
     this.#timer = setTimeout(() => {
       this.#heard = false;
       // Armed first: sending may find the connection broken and stop this heartbeat.
       this.#timer = setTimeout(() => {
-        if (this.#heard) this.#waitForPing();
+        // The time given for the answer is part of the interval.
+        if (this.#heard) this.#waitForPing(Math.max(0, this.#intervalMs - this.#timeoutMs));
         else this.#actions.dead();
       }, this.#timeoutMs);
       this.#actions.ping();
-    }, this.#intervalMs);
+    }, afterMs);
   }
 }

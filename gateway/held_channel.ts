@@ -1,5 +1,5 @@
 import type { ChannelEvent } from "../core/event.ts";
-import type { BroadcastError } from "../core/errors.ts";
+import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener } from "../core/listener.ts";
 import type { ErrReason } from "../protocol/frames.ts";
 
@@ -13,7 +13,7 @@ export interface HeldChannelActions {
   /** An event for the client. */
   event(event: ChannelEvent): void;
   /** The subscription is over, for this reason. */
-  refused(channel: HeldChannel, reason: ErrReason, error?: BroadcastError): void;
+  refused(channel: HeldChannel, reason: ErrReason, error?: AnyBroadcastError): void;
 }
 
 /**
@@ -67,7 +67,7 @@ export class HeldChannel implements ChannelListener {
   /** Revision 1 has no word for it; the client goes on with what follows. */
   lost(): void {}
 
-  ended(error: BroadcastError | undefined): void {
+  ended(error: AnyBroadcastError | undefined): void {
     this.#actions.refused(this, "subscription failed", error);
   }
 

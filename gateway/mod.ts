@@ -14,7 +14,7 @@
  *
  * @module
  */
-export { type Admission, BroadcastGateway } from "./gateway.ts";
+export { BroadcastGateway } from "./gateway.ts";
 export type {
   BroadcastGatewayOptions,
   ClientPublishRequest,

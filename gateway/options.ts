@@ -58,8 +58,9 @@ export interface BroadcastGatewayOptions<Subject = unknown> {
   /** Path of the gateway on its server; `/_broadcast` unless told. */
   readonly path?: string | undefined;
   /**
-   * Says who is behind a request, from its cookies or headers; may be async. A throw, or no answer
-   * within `authorizationTimeoutMs`, refuses the connection.
+   * Says who is behind a request, from its cookies or headers; may be async. The connection is
+   * welcomed when the answer is there; a throw, or no answer within `authorizationTimeoutMs`, closes
+   * it with 4103.
    */
   readonly resolveSubject?:
     | ((request: Request) => Subject | undefined | Promise<Subject | undefined>)
@@ -84,7 +85,10 @@ export interface BroadcastGatewayOptions<Subject = unknown> {
   readonly authorizationTimeoutMs?: number | undefined;
   /** Largest message taken from a client, in UTF-8 bytes; 64 KiB unless told. */
   readonly maxFrameBytes?: number | undefined;
-  /** Most bytes that wait for one connection before it is cut off; 2 MiB unless told. */
+  /**
+   * Most bytes that wait for one connection before it is cut off, and most bytes of its publishes
+   * that wait for a decision; 2 MiB unless told. One frame may wait whatever its size.
+   */
   readonly maxQueuedBytes?: number | undefined;
   /** Most channels one connection may hold; 128 unless told. */
   readonly maxChannelsPerConnection?: number | undefined;
@@ -94,7 +98,7 @@ export interface BroadcastGatewayOptions<Subject = unknown> {
   readonly publishRate?: RateLimit | undefined;
   /** Called when a connection has opened, right before it is welcomed. */
   readonly onConnect?: ((connection: ConnectionInfo<Subject>) => void) | undefined;
-  /** Called once when a connection ended, with the reason. */
+  /** Called once when a connection that was welcomed ended, with the reason. */
   readonly onDisconnect?: ((connection: DisconnectionInfo<Subject>) => void) | undefined;
   /** Hears of errors that no caller could be told of, such as an authorizer that threw. */
   readonly onError?: ErrorHook | undefined;
@@ -121,7 +125,7 @@ export const DEFAULTS = {
 export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>]: OptionCheck } = {
   broadcaster: having("listen", "publish", "authorizeFor"),
   path: (value) =>
-    typeof value === "string" && /^(\/[A-Za-z0-9._~-]+)+$/.test(value)
+    typeof value === "string" && (value === "/" || /^(\/[A-Za-z0-9._~-]+)+$/.test(value))
       ? undefined
       : 'a path such as "/_broadcast", without a slash at its end',
   resolveSubject: callback,
@@ -149,9 +153,10 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
 export type GatewaySettings<Subject> = Resolved<BroadcastGatewayOptions<Subject>, typeof DEFAULTS>;
 
 function rateLimit(value: unknown): string | undefined {
-  const isRate = (rate: unknown) => typeof rate === "number" && rate > 0;
-  return typeof value === "object" && value !== null && "burst" in value && isRate(value.burst) &&
-      "perSecond" in value && isRate(value.perSecond)
+  const isAtLeast = (min: number, rate: unknown) => typeof rate === "number" && rate >= min;
+  return typeof value === "object" && value !== null &&
+      "burst" in value && isAtLeast(1, value.burst) &&
+      "perSecond" in value && isAtLeast(Number.MIN_VALUE, value.perSecond)
     ? undefined
-    : "{burst, perSecond} with numbers above 0";
+    : "{burst, perSecond} with a burst of at least 1 and a rate above 0";
 }

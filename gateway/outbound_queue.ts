@@ -22,22 +22,29 @@ export class OutboundQueue {
   readonly #socket: GatewaySocket;
   readonly #maxBytes: number;
   readonly #flusher: Flusher;
+  readonly #onBroken: () => void;
   #frames: EncodedFrame[] = [];
   #bytes = 0;
 
-  constructor(socket: GatewaySocket, maxBytes: number, flusher: Flusher) {
+  /** `onBroken` hears that the socket failed to send: it closed, and its event is on the way. */
+  constructor(socket: GatewaySocket, maxBytes: number, flusher: Flusher, onBroken: () => void) {
     this.#socket = socket;
     this.#maxBytes = maxBytes;
     this.#flusher = flusher;
+    this.#onBroken = onBroken;
   }
 
-  /** Sends or queues a frame; false if the queue has no room for it, counted before it is added. */
+  /**
+   * Sends or queues a frame; false if the queue has no room for it, counted before it is added. An
+   * empty queue takes any frame, or one too large for it would cut its peer off again and again.
+   */
   push(frame: EncodedFrame): boolean {
     if (this.#frames.length === 0 && this.#fitsSocket(frame)) {
-      this.#socket.send(frame.text);
+      this.#send(frame);
       return true;
     }
-    if (this.#bytes + frame.bytes > this.#maxBytes) return false;
+    const isOver = this.#bytes + frame.bytes > this.#maxBytes;
+    if (isOver && this.#frames.length > 0) return false;
     this.#frames.push(frame);
     this.#bytes += frame.bytes;
     this.#flusher.add(this);
@@ -49,7 +56,7 @@ export class OutboundQueue {
     let sent = 0;
     for (const frame of this.#frames) {
       if (!this.#fitsSocket(frame)) break;
-      this.#socket.send(frame.text);
+      if (!this.#send(frame)) return true;
       this.#bytes -= frame.bytes;
       sent++;
     }
@@ -62,6 +69,16 @@ export class OutboundQueue {
     this.#frames = [];
     this.#bytes = 0;
     this.#flusher.remove(this);
+  }
+
+  #send(frame: EncodedFrame): boolean {
+    try {
+      this.#socket.send(frame.text);
+      return true;
+    } catch {
+      this.#onBroken();
+      return false;
+    }
   }
 
   /** A frame larger than the socket's share goes when nothing else is on its way. */

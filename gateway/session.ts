@@ -1,5 +1,5 @@
 import type { Deadlines } from "../core/deadline.ts";
-import { BroadcastError } from "../core/errors.ts";
+import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
 import type { ChannelEvent } from "../core/event.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
@@ -16,17 +16,31 @@ import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
 const PING = encode({ t: "ping" });
 
+/** A publish that waits for its decision, and the characters it came in. */
+interface PendingPublish {
+  readonly frame: PubFrame;
+  readonly size: number;
+}
+
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> {
   readonly settings: GatewaySettings<Subject>;
   readonly deadlines: Deadlines;
   readonly encoder: EventEncoder;
   readonly flusher: Flusher;
-  report(error: BroadcastError): void;
+  report(error: AnyBroadcastError): void;
   /** A channel became live on, or left, one connection. */
   subscribed(channel: string): void;
   unsubscribed(channel: string): void;
-  ended(session: Session<Subject>, code: number, reason: string): void;
+  ended(session: Session<Subject>, end: SessionEnd): void;
+}
+
+/** How a session ended. */
+export interface SessionEnd {
+  readonly code: number;
+  readonly reason: string;
+  /** False for one that left, or was refused, before it was known who is there. */
+  readonly wasWelcomed: boolean;
 }
 
 /**
@@ -34,7 +48,7 @@ export interface SessionHost<Subject> {
  * decides to or when its socket did, whichever comes first, and leaves nothing behind.
  */
 export class Session<Subject> implements SocketEvents {
-  readonly info: ConnectionInfo<Subject>;
+  readonly id: string = crypto.randomUUID();
   readonly #socket: GatewaySocket;
   readonly #host: SessionHost<Subject>;
   readonly #queue: OutboundQueue;
@@ -43,39 +57,65 @@ export class Session<Subject> implements SocketEvents {
   readonly #publishes: TokenBucket;
   readonly #channels = new Map<string, HeldChannel>();
   /** Publishes of this client, one after the other: their order is part of what it said. */
-  readonly #pendingPublishes: PubFrame[] = [];
-  #state: "open" | "ended" = "open";
+  readonly #pendingPublishes: PendingPublish[] = [];
+  #pendingBytes = 0;
+  #subject: Subject | undefined;
+  /** `joining` until it is known who is there, and nothing is read from the client. */
+  #state: "joining" | "open" | "ended" = "joining";
 
-  constructor(socket: GatewaySocket, info: ConnectionInfo<Subject>, host: SessionHost<Subject>) {
+  constructor(socket: GatewaySocket, host: SessionHost<Subject>) {
     const { settings } = host;
-    this.info = info;
     this.#socket = socket;
     this.#host = host;
-    this.#queue = new OutboundQueue(socket, settings.maxQueuedBytes, host.flusher);
+    this.#queue = new OutboundQueue(
+      socket,
+      settings.maxQueuedBytes,
+      host.flusher,
+      () => this.#finish(1006, "socket closed"),
+    );
     this.#subscribes = new TokenBucket(settings.subscribeRate);
     this.#publishes = new TokenBucket(settings.publishRate);
   }
 
-  /** Welcomes the client; from here on it is asked for signs of life. */
-  start(): void {
+  /** Who this connection is, as hooks are told. */
+  get info(): ConnectionInfo<Subject> {
+    return { id: this.id, subject: this.#subject };
+  }
+
+  get isEnded(): boolean {
+    return this.#state === "ended";
+  }
+
+  /** Welcomes the client; from here on it is heard, and asked for signs of life. */
+  start(subject: Subject | undefined, announce: () => void): void {
+    this.#subject = subject;
+    this.#state = "open";
+    announce();
+    if (this.isEnded) return;
     const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
     this.#heartbeat = new Heartbeat(pingIntervalMs, pongTimeoutMs, {
       ping: () => this.#sendEncoded(PING),
       dead: () => this.end(CLOSE.pingTimeout),
     });
-    this.#send({ t: "welcome", id: this.info.id });
+    this.#send({ t: "welcome", id: this.id });
   }
 
   message(data: unknown): void {
-    if (this.#state === "ended") return;
+    if (this.#state !== "open") return;
     this.#heartbeat?.heard();
-    if (typeof data !== "string") return;
+    if (typeof data !== "string") {
+      // No frame is binary, but what is dropped must not be free of the limit either.
+      const isOver = data instanceof ArrayBuffer &&
+        data.byteLength > this.#host.settings.maxFrameBytes;
+      if (isOver) this.end(CLOSE.frameTooLarge);
+      return;
+    }
     if (isLargerThan(data, this.#host.settings.maxFrameBytes)) {
       this.end(CLOSE.frameTooLarge);
       return;
     }
     const parsed = parseClientFrame(data);
-    if (parsed.kind === "frame") this.#receive(parsed.frame);
+    if (parsed.kind === "frame") this.#receive(parsed.frame, data.length);
   }
 
   closed(code: number, reason: string): void {
@@ -85,6 +125,8 @@ export class Session<Subject> implements SocketEvents {
   /** Closes the connection with a code that tells the client what to do next. */
   end(close: CloseCode): void {
     if (!this.#finish(close.code, close.reason)) return;
+    // What a client said before it left counts; what is left of one that was cut off does not.
+    this.#pendingPublishes.length = 0;
     try {
       this.#socket.close(close.code, close.reason);
     } catch {
@@ -94,15 +136,16 @@ export class Session<Subject> implements SocketEvents {
 
   #finish(code: number, reason: string): boolean {
     if (this.#state === "ended") return false;
+    const wasWelcomed = this.#state === "open";
     this.#state = "ended";
     this.#heartbeat?.stop();
     this.#queue.clear();
     for (const channel of [...this.#channels.values()]) this.#release(channel);
-    this.#host.ended(this, code, reason);
+    this.#host.ended(this, { code, reason, wasWelcomed });
     return true;
   }
 
-  #receive(frame: ClientFrame): void {
+  #receive(frame: ClientFrame, size: number): void {
     switch (frame.t) {
       case "sub":
         return this.#subscribe(frame.c);
@@ -112,7 +155,7 @@ export class Session<Subject> implements SocketEvents {
         return;
       }
       case "pub":
-        return this.#acceptPublish(frame);
+        return this.#acceptPublish(frame, size);
       case "pong":
         // Every message counts as a sign of life.
         return;
@@ -120,14 +163,14 @@ export class Session<Subject> implements SocketEvents {
   }
 
   #subscribe(name: string): void {
-    if (!this.#subscribes.take()) return this.#refuse(name, "rate limited");
-    if (!isChannelName(name)) return this.#refuse(name, "invalid channel name");
     const held = this.#channels.get(name);
     if (held !== undefined) {
       // One that is still on its way is answered when it is live.
       if (held.isLive) this.#send({ t: "ok", c: name });
       return;
     }
+    if (!this.#subscribes.take()) return this.#refuse(name, "rate limited");
+    if (!isChannelName(name)) return this.#refuse(name, "invalid channel name");
     if (this.#channels.size >= this.#host.settings.maxChannelsPerConnection) {
       return this.#refuse(name, "too many channels");
     }
@@ -149,7 +192,7 @@ export class Session<Subject> implements SocketEvents {
   async #open(channel: HeldChannel): Promise<void> {
     const { broadcaster } = this.#host.settings;
     try {
-      const decision = await broadcaster.authorizeFor(channel.name, this.info.subject);
+      const decision = await broadcaster.authorizeFor(channel.name, this.#subject);
       if (channel.isReleased) return;
       if (decision.authorized !== true) return this.#drop(channel, "unauthorized");
       channel.open((listener) => broadcaster.listen(channel.name, listener), decision.expiresAt);
@@ -174,21 +217,21 @@ export class Session<Subject> implements SocketEvents {
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 
-  #acceptPublish(frame: PubFrame): void {
-    const { publishRate } = this.#host.settings;
-    if (!this.#publishes.take() || this.#pendingPublishes.length >= publishRate.burst) {
-      return this.#refuse(frame.c, "publish rate limited");
-    }
-    this.#pendingPublishes.push(frame);
+  #acceptPublish(frame: PubFrame, size: number): void {
+    const isOver = this.#pendingBytes + size > this.#host.settings.maxQueuedBytes;
+    if (!this.#publishes.take() || isOver) return this.#refuse(frame.c, "publish rate limited");
+    this.#pendingPublishes.push({ frame, size });
+    this.#pendingBytes += size;
     if (this.#pendingPublishes.length === 1) this.#workOffPublishes();
   }
 
   async #workOffPublishes(): Promise<void> {
     for (;;) {
-      const frame = this.#pendingPublishes[0];
-      if (frame === undefined) return;
-      const refusal = await this.#publish(frame);
-      if (refusal !== undefined) this.#refuse(frame.c, refusal);
+      const pending = this.#pendingPublishes[0];
+      if (pending === undefined) return;
+      const refusal = await this.#publish(pending.frame);
+      if (refusal !== undefined) this.#refuse(pending.frame.c, refusal);
+      this.#pendingBytes -= pending.size;
       this.#pendingPublishes.shift();
     }
   }
@@ -200,7 +243,8 @@ export class Session<Subject> implements SocketEvents {
     if (!isChannelName(channel)) return "invalid channel name";
     if (!isEventName(event)) return "invalid event name";
     if (allowClientPublish === undefined) return "publish denied";
-    const { subject, id: clientId } = this.info;
+    const { id: clientId } = this;
+    const subject = this.#subject;
     try {
       if (this.#channels.get(channel)?.isLive !== true) {
         const decision = await broadcaster.authorizeFor(channel, subject);
@@ -234,13 +278,8 @@ export class Session<Subject> implements SocketEvents {
   }
 
   #sendEncoded(frame: EncodedFrame): void {
-    if (this.#state === "ended") return;
-    try {
-      if (!this.#queue.push(frame)) this.end(CLOSE.slowConsumer);
-    } catch {
-      // The socket closed and its event is still on the way.
-      this.#finish(1006, "socket closed");
-    }
+    if (this.#state !== "open") return;
+    if (!this.#queue.push(frame)) this.end(CLOSE.slowConsumer);
   }
 }
 
@@ -249,8 +288,8 @@ function isLargerThan(text: string, maxBytes: number): boolean {
   return text.length > maxBytes || (text.length * 3 > maxBytes && utf8ByteLength(text) > maxBytes);
 }
 
-function asBroadcastError(error: unknown, message: string): BroadcastError {
-  return error instanceof BroadcastError
+function asBroadcastError(error: unknown, message: string): AnyBroadcastError {
+  return isBroadcastError(error)
     ? error
-    : new BroadcastError("broadcast.hook", `${message}: a callback threw`, { cause: error });
+    : new BroadcastHookError(`${message}: a callback threw`, { cause: error });
 }

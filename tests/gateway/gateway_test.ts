@@ -5,6 +5,7 @@ import {
   type BroadcastGatewayOptions,
   MemoryBroadcaster,
 } from "@airwave/broadcast";
+import { clientText, FakeGatewaySocket, settle } from "@airwave/broadcast/testing";
 import { PlayedGateway, type User } from "./harness.ts";
 
 /** A WebSocket handshake as a browser or a script would send it. */
@@ -19,8 +20,7 @@ async function status(
   options: Partial<BroadcastGatewayOptions<User>> = {},
 ): Promise<number> {
   await using played = new PlayedGateway(options);
-  const admission = await played.gateway.admit(request);
-  return admission.admitted ? 101 : admission.response.status;
+  return played.gateway.refusal(request)?.status ?? 101;
 }
 
 Deno.test("only a WebSocket handshake on the gateway's path is admitted", async () => {
@@ -43,6 +43,13 @@ Deno.test("match tells the gateway's requests from the application's", async () 
     true,
   ]);
   assertEquals(["/", "/_broadcasts", "/x/_broadcast"].map(matches), [false, false, false]);
+});
+
+Deno.test("a gateway with a server of its own may sit at the root", async () => {
+  await using played = new PlayedGateway({ path: "/" });
+  assertEquals(played.gateway.match(new Request("http://app.example/")), true);
+  assertEquals(played.gateway.match(new Request("http://app.example/sse")), true);
+  assertEquals(await status(handshake({}, "http://app.example/"), { path: "/" }), 101);
 });
 
 Deno.test("pages of the same origin may connect, others may not", async () => {
@@ -82,42 +89,90 @@ Deno.test("the allow-list compares parsed origins", async () => {
   assertEquals(await status(handshake({ origin: "null" }), anyOrigin), 101);
 });
 
-Deno.test("who is asking comes from the request; a throw or silence refuses", async () => {
-  const resolve = (resolveSubject: BroadcastGatewayOptions<User>["resolveSubject"]) =>
-    status(handshake({ cookie: "user=ada" }), { resolveSubject, authorizationTimeoutMs: 5 });
-  await using played = new PlayedGateway({
-    resolveSubject: (request) => ({ name: request.headers.get("cookie") ?? "" }),
-  });
-  assertEquals(await played.gateway.admit(handshake({ cookie: "user=ada" })), {
-    admitted: true,
-    subject: { name: "user=ada" },
-  });
-  assertEquals(await resolve(() => undefined), 101);
-  assertEquals(await resolve(() => Promise.resolve({ name: "ada" })), 101);
+/** What a client hears that connects with a cookie, and how it is closed. */
+async function hearing(resolveSubject: BroadcastGatewayOptions<User>["resolveSubject"]) {
+  await using played = new PlayedGateway({ resolveSubject, authorizationTimeoutMs: 5 });
+  played.broadcaster.authorize("private-*", ({ subject, params }) => subject?.name === params[0]);
+  const socket = new FakeGatewaySocket();
+  const events = played.gateway.connect(socket, handshake({ cookie: "ada" }));
+  // Heard if the answer was there at once; what is said before the welcome is not.
+  events.message(clientText({ t: "sub", c: "news" }));
+  await socket.until(({ frames, closed }) => frames.length > 0 || closed !== undefined);
+  events.message(clientText({ t: "sub", c: "private-ada" }));
+  await settle();
+  const heard = socket.frames.map(({ t }) => t).join(" ");
+  const errors: string[] = played.errors.map(({ code }) => code);
+  return { heard, closed: socket.closed?.code, errors };
+}
+
+Deno.test("who is asking comes from the request, before the welcome", async () => {
+  const name = (request: Request) => request.headers.get("cookie") ?? "";
+  const welcomed = (heard: string) => ({ heard, closed: undefined, errors: [] });
+  assertEquals(await hearing((request) => ({ name: name(request) })), welcomed("welcome ok ok"));
+  assertEquals(await hearing(() => undefined), welcomed("welcome ok err"));
   assertEquals(
-    await resolve(() => {
-      throw new Error("No cookie");
-    }),
-    401,
+    await hearing((request) => Promise.resolve({ name: name(request) })),
+    welcomed("welcome ok"),
   );
-  assertEquals(await resolve(() => Promise.reject(new Error("Down"))), 401);
-  assertEquals(await resolve(() => new Promise(() => {})), 401);
+});
+
+Deno.test("who cannot be known for a throw or a silence is closed, to come back later", async () => {
+  const refused = { heard: "", closed: 4103, errors: ["broadcast.hook"] };
+  const bug = () => {
+    throw new Error("No cookie");
+  };
+  assertEquals(await hearing(bug), refused);
+  assertEquals(await hearing(() => Promise.reject(new Error("Down"))), refused);
+  assertEquals(await hearing(() => new Promise(() => {})), refused);
 });
 
 Deno.test("a closed gateway refuses, also one that closes while it finds out who is asking", async () => {
   const played = new PlayedGateway({ resolveSubject: () => new Promise(() => {}) });
-  const asking = played.gateway.admit(handshake());
+  const asking = played.connect();
   await played.gateway.close();
   await played.gateway.close();
-  const admission = await asking;
-  assertEquals(admission.admitted, false);
-  const later = await played.gateway.admit(handshake());
-  assertEquals(later.admitted ? 101 : later.response.status, 503);
-  const client = played.connect();
-  assertEquals(client.socket.closed?.code, 1001);
-  assertEquals(client.socket.frames, []);
-  assertEquals(played.gateway.clientCount, 0);
+  assertEquals(asking.socket.closed?.code, 1001);
+  assertEquals(played.gateway.refusal(handshake())?.status, 503);
+  const late = played.connect();
+  await settle();
+  assertEquals(late.socket.closed?.code, 1001);
+  assertEquals([asking.socket.frames, late.socket.frames], [[], []]);
+  assertEquals([played.gateway.clientCount, played.disconnections, played.errors], [0, [], []]);
   await played.broadcaster.close();
+});
+
+// Deno never closes the socket of a client that left before the upgrade: the answer must not wait.
+Deno.test("clients that leave while it is found out who is asking leave no socket behind", async () => {
+  const asked: PromiseWithResolvers<undefined>[] = [];
+  const all = Promise.withResolvers<void>();
+  const CLIENTS = 50;
+  await using broadcaster = new MemoryBroadcaster();
+  const gateway = new BroadcastGateway({
+    broadcaster,
+    resolveSubject: () => {
+      const answer = Promise.withResolvers<undefined>();
+      if (asked.push(answer) === CLIENTS) all.resolve();
+      return answer.promise;
+    },
+  });
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, gateway.handler);
+  const head = "GET /_broadcast HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
+    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+    "Sec-WebSocket-Version: 13\r\n\r\n";
+  const connections = await Promise.all(
+    Array.from({ length: CLIENTS }, async () => {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+      await connection.write(new TextEncoder().encode(head));
+      return connection;
+    }),
+  );
+  await all.promise;
+  for (const connection of connections) connection.close();
+  for (const { resolve } of asked) resolve(undefined);
+  // It waits for every connection to end, and would hang on one that does not.
+  await server.shutdown();
+  assertEquals(gateway.clientCount, 0);
+  await gateway.close();
 });
 
 Deno.test("options: an unknown name or a bad value is refused with the rule", async () => {
@@ -128,6 +183,7 @@ Deno.test("options: an unknown name or a bad value is refused with the rule", as
     [{ broadcaster, port: 8000 }, 'unknown option "port"'],
     [{ broadcaster, path: "live" }, "a path such as"],
     [{ broadcaster, path: "/live/" }, "a path such as"],
+    [{ broadcaster, publishRate: { burst: 0.5, perSecond: 1 } }, "a burst of at least 1"],
     [{ broadcaster, pingIntervalMs: 0 }, "an integer from 1"],
     [{ broadcaster, pingIntervalMs: 1e12 }, "an integer from 1"],
     [{ broadcaster, allowedOrigins: ["app.example"] }, "a list of origins"],

@@ -29,19 +29,23 @@ export class PlayedGateway implements AsyncDisposable {
   readonly errors: BroadcastError[] = [];
   readonly disconnections: DisconnectionInfo<User>[] = [];
   readonly gateway: BroadcastGateway<User>;
+  readonly #subjects = new WeakMap<Request, User>();
 
   constructor(options: Partial<BroadcastGatewayOptions<User>> = {}) {
     this.gateway = new BroadcastGateway<User>({
       broadcaster: this.broadcaster,
       onError: (error) => this.errors.push(error),
       onDisconnect: (info) => this.disconnections.push(info),
+      resolveSubject: (request) => this.#subjects.get(request),
       ...options,
     });
   }
 
   connect(subject?: User): PlayedClient {
     const socket = new FakeGatewaySocket();
-    const events = this.gateway.connect(socket, subject);
+    const request = new Request("http://app.example/_broadcast");
+    if (subject !== undefined) this.#subjects.set(request, subject);
+    const events = this.gateway.connect(socket, request);
     return {
       socket,
       events,

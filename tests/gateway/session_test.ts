@@ -140,7 +140,8 @@ Deno.test("an authorization that expires ends the subscription at that time", as
   }
   assertEquals(played.gateway.subscriberCount("private-x"), 1);
   await time.tick(1);
-  assertEquals(client.heard.at(-1), { t: "err", c: "private-x", r: "unauthorized" });
+  const last = client.heard.findLast((frame) => (frame as { t: string }).t !== "ping");
+  assertEquals(last, { t: "err", c: "private-x", r: "unauthorized" });
   assertEquals(played.gateway.channelCount, 0);
 });
 
@@ -281,6 +282,10 @@ Deno.test("a message over the limit in bytes closes with 1009, which means never
   assertEquals(fits.socket.closed, undefined);
   assertEquals(large.socket.closed, { code: 1009, reason: "frame too large" });
   assertEquals(wide.socket.closed?.code, 1009);
+  const [binary, largeBinary] = [played.connect(), played.connect()];
+  binary.events.message(new ArrayBuffer(100));
+  largeBinary.events.message(new ArrayBuffer(101));
+  assertEquals([binary.socket.closed, largeBinary.socket.closed?.code], [undefined, 1009]);
 });
 
 Deno.test("channels per connection are limited, refused ones do not count", async () => {
@@ -341,7 +346,10 @@ Deno.test("a client that answers pings stays, one that does not is closed in tim
   assertEquals(dead.socket.closed, { code: 4101, reason: "ping timeout" });
   assertEquals([alive.socket.closed, chatty.socket.closed], [undefined, undefined]);
   assertEquals(played.gateway.clientCount, 2);
-  await time.tick(1_000);
+  // The next ping comes an interval after the first, not after its answer.
+  await time.tick(499);
+  assertEquals(alive.heard.length, 1);
+  await time.tick(1);
   assertEquals(alive.heard.length, 2);
 });
 
@@ -382,6 +390,68 @@ Deno.test("guarantee 6: a peer that does not read is cut off before its queue is
   assertEquals(fast.heard.length, 1 + published);
   assertEquals(played.gateway.subscriberCount("c"), 1);
   await time.tick(100);
+});
+
+Deno.test("one frame larger than the queue may wait in it, the next one may not", async () => {
+  await using played = new PlayedGateway({ maxQueuedBytes: 1_024 });
+  const client = played.connect();
+  client.send({ t: "sub", c: "c" });
+  await settle();
+  client.socket.bufferedAmount = 65_000;
+  await played.broadcaster.publish("c", { event: "n", data: "x".repeat(2_000) });
+  assertEquals(client.socket.closed, undefined);
+  await played.broadcaster.publish("c", { event: "n", data: 1 });
+  assertEquals(client.socket.closed?.code, 4100);
+});
+
+Deno.test("a socket that fails while its queue is flushed is done with, the others are flushed", async () => {
+  using time = new FakeTime();
+  await using played = new PlayedGateway();
+  const [broken, good] = [played.connect(), played.connect()];
+  for (const client of [broken, good]) client.send({ t: "sub", c: "c" });
+  await settle();
+  for (const { socket } of [broken, good]) socket.bufferedAmount = 64 * 1024;
+  await played.broadcaster.publish("c", { event: "n", data: 1 });
+  for (const { socket } of [broken, good]) socket.bufferedAmount = 0;
+  broken.socket.send = () => {
+    throw new Error("Already closed");
+  };
+  await time.tick(20);
+  assertEquals(good.heard.length, 2);
+  assertEquals(played.gateway.clientCount, 1);
+});
+
+Deno.test("async hooks that reject are reported and end nothing", async () => {
+  await using played = new PlayedGateway({
+    onConnect: () => Promise.reject(new Error("The audit table is down")),
+    onDisconnect: () => Promise.reject(new Error("The audit table is down")),
+  });
+  played.connect().events.closed(1000, "");
+  await settle();
+  assertEquals(played.errors.map(({ code }) => code), ["broadcast.hook", "broadcast.hook"]);
+});
+
+Deno.test("what waits for a decision counts in bytes, and is dropped with a client that is cut off", async () => {
+  const asked: unknown[] = [];
+  const first = Promise.withResolvers<boolean>();
+  await using played = new PlayedGateway({
+    maxQueuedBytes: 1_024,
+    allowClientPublish: ({ data }) => {
+      asked.push(data);
+      return first.promise;
+    },
+  });
+  const client = played.connect();
+  const large = "x".repeat(600);
+  client.send({ t: "pub", c: "c", e: "n", d: 1 });
+  client.send({ t: "pub", c: "c", e: "n", d: large });
+  client.send({ t: "pub", c: "c", e: "n", d: large });
+  await settle();
+  assertEquals(client.heard, [{ t: "err", c: "c", r: "publish rate limited" }]);
+  await played.gateway.close();
+  first.resolve(true);
+  await settle();
+  assertEquals(asked, [1]);
 });
 
 Deno.test("one event larger than a socket's share still goes to a peer that keeps up", async () => {

@@ -1,0 +1,199 @@
+/** Plays the example sessions of PROTOCOL.md against a real gateway: the text cannot drift away. */
+import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+import { assert, assertEquals, assertExists } from "@std/assert";
+
+const PROTOCOL = await Deno.readTextFile(new URL("../../PROTOCOL.md", import.meta.url));
+
+interface Line {
+  readonly who: "C" | "S" | "*";
+  readonly text: string;
+}
+
+/** The fenced blocks of a kind, each with the heading above it. */
+function blocks(kind: string): { readonly heading: string; readonly lines: string[] }[] {
+  const found = [];
+  let heading = "";
+  for (const part of PROTOCOL.matchAll(/^#+ (.*)$|^```(\w+)\n([^]*?)^```$/gm)) {
+    const [, title, language, body] = part;
+    if (title !== undefined) heading = title;
+    if (language === kind && body !== undefined) {
+      found.push({ heading, lines: body.trimEnd().split("\n") });
+    }
+  }
+  return found;
+}
+
+function readLine(text: string): Line {
+  const who = text[0];
+  assert((who === "C" || who === "S" || who === "*") && text[1] === " ", text);
+  return { who, text: text.slice(2) };
+}
+
+/** Ids that the server makes are the only bytes that differ from run to run. */
+function withoutServerIds(text: string): string {
+  return text
+    .replace(/^(\{"t":"welcome","id":)"[0-9a-f-]{36}"\}$/, '$1"…"}')
+    .replace(/^(\{"t":"msg",.*"i":)"[0-9A-HJKMNP-TV-Z]{26}"\}$/, '$1"…"}');
+}
+
+/** One client's side of a session: what came, in order, and how the connection ended. */
+class Player {
+  readonly #socket: WebSocket;
+  readonly #messages: string[] = [];
+  #wake = Promise.withResolvers<void>();
+  readonly closed: Promise<string>;
+
+  constructor(url: string) {
+    this.#socket = new WebSocket(url);
+    this.#socket.onmessage = ({ data }) => {
+      this.#messages.push(data);
+      this.#wake.resolve();
+    };
+    this.closed = new Promise((resolve) => {
+      this.#socket.onclose = ({ code, reason }) => {
+        resolve(`${code} ${reason}`);
+        this.#wake.resolve();
+      };
+    });
+  }
+
+  async next(): Promise<string | undefined> {
+    if (this.#messages.length === 0 && this.#socket.readyState !== WebSocket.CLOSED) {
+      this.#wake = Promise.withResolvers();
+      await this.#wake.promise;
+    }
+    return this.#messages.shift();
+  }
+
+  send(text: string): void {
+    this.#socket.send(text);
+  }
+
+  async close(code: number, reason: string): Promise<void> {
+    this.#socket.close(code, reason);
+    await this.closed;
+  }
+}
+
+/** The application around the gateway, as the text says it is. */
+class Stage implements AsyncDisposable {
+  readonly #broadcaster = new MemoryBroadcaster();
+  readonly #pings: boolean;
+  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #gateway: BroadcastGateway;
+  #player: Player | undefined;
+
+  constructor(pings: boolean) {
+    this.#pings = pings;
+    this.#broadcaster.authorize("private-broken", () => {
+      throw new Error("broken");
+    });
+    this.#gateway = this.#openGateway();
+    this.#server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request) => this.#gateway.handler(request),
+    );
+  }
+
+  async play({ who, text }: Line): Promise<void> {
+    if (who === "C") return this.#client.send(text);
+    if (who === "S") {
+      assertEquals(withoutServerIds(await this.#client.next() ?? ""), withoutServerIds(text));
+      return;
+    }
+    const [action, ...args] = readAction(text);
+    switch (action) {
+      case "the client connects":
+        this.#player = new Player(`ws://127.0.0.1:${this.#server.addr.port}/_broadcast`);
+        return;
+      case "the client says nothing":
+        return;
+      case "the application publishes": {
+        const [event = "", channel = "", json = ""] = args;
+        await this.#broadcaster.publish(channel, { event, data: JSON.parse(json) });
+        return;
+      }
+      case "the client closes the connection":
+        return await this.#client.close(Number(args[0]), args[1] ?? "");
+      case "the gateway closes the connection": {
+        const [code, reason] = args;
+        if (code === "1001") {
+          await this.#gateway.close();
+          this.#gateway = this.#openGateway();
+        }
+        assertEquals(await this.#client.closed, `${code} ${reason}`);
+        return;
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#gateway.close();
+    await this.#player?.closed;
+    assertEquals(await this.#player?.next(), undefined, "the gateway said more than the text");
+    await this.#server.shutdown();
+    await this.#broadcaster.close();
+  }
+
+  get #client(): Player {
+    assertExists(this.#player);
+    return this.#player;
+  }
+
+  #openGateway(): BroadcastGateway {
+    return new BroadcastGateway({
+      broadcaster: this.#broadcaster,
+      allowClientPublish: ({ channel }) => channel === "chat.1",
+      ...(this.#pings ? { pingIntervalMs: 250, pongTimeoutMs: 250 } : {}),
+    });
+  }
+}
+
+/** An action and what it says beside that. */
+function readAction(text: string): string[] {
+  const closes = /^(the (?:client|gateway) closes the connection): (\d{4}) (.+)$/.exec(text);
+  const publishes = /^(the application publishes) "([^"]+)" on "([^"]+)": (.+)$/.exec(text);
+  if (text === "the client connects" || text === "the client says nothing") return [text];
+  const [, ...words] = closes ?? publishes ?? [];
+  assert(words.length > 0, `nobody knows how to play "${text}"`);
+  return words;
+}
+
+Deno.test("PROTOCOL.md has its numbered example sessions", () => {
+  assertEquals(blocks("session").map(({ heading }) => heading), [
+    "1. First subscription",
+    "2. Denied",
+    "3. Publish",
+    "4. Reconnect",
+    "5. Ping",
+    "6. What is ignored",
+  ]);
+});
+
+/** What does not come is a test that fails, not one that hangs. */
+const timeout = 20_000;
+
+for (const { heading, lines } of blocks("session")) {
+  Deno.test(`the gateway plays session ${heading} byte for byte`, { timeout }, async () => {
+    await using stage = new Stage(lines.includes('S {"t":"ping"}'));
+    for (const line of lines) await stage.play(readLine(line));
+  });
+}
+
+Deno.test("the bytes on the wire in PROTOCOL.md are the frames they stand under", () => {
+  const [block] = blocks("bytes");
+  assertExists(block);
+  assertEquals(block.lines.length, 4);
+  for (let i = 0; i < block.lines.length; i += 2) {
+    const { who, text } = readLine(block.lines[i] ?? "");
+    const bytes = (block.lines[i + 1] ?? "").trim().split(" ").map((hex) => parseInt(hex, 16));
+    const [start, length = 0] = bytes;
+    assertEquals(start, 0x81);
+    const isMasked = length >= 0x80;
+    assertEquals(isMasked, who === "C");
+    const mask = isMasked ? bytes.slice(2, 6) : [0, 0, 0, 0];
+    const payload = bytes.slice(isMasked ? 6 : 2).map((byte, j) => byte ^ (mask[j % 4] ?? 0));
+    assertEquals(payload.length, length & 0x7f);
+    assertEquals(new TextDecoder().decode(new Uint8Array(payload)), text);
+  }
+});

@@ -281,6 +281,28 @@ Deno.test("a resume takes no more from history than the channel has reached", as
   await broadcaster.close();
 });
 
+Deno.test("listeners that leave in any order leave the others, and at last nobody", async () => {
+  const { broadcaster, driver, sink, recorder, attachment } = await liveChannel();
+  const [b, c, d] = [new Recorder(), new Recorder(), new Recorder()];
+  const leave = [b, c, d].map((recorder) => broadcaster.listen("c", recorder));
+  await settle();
+  attachment.detach();
+  leave[2]?.detach();
+  sink.event(record(1), at(1));
+  leave[0]?.detach();
+  sink.event(record(2), at(2));
+  assertEquals([recorder, b, c, d].map(({ heard }) => heard), [
+    ["live"],
+    ["live", 1],
+    ["live", 1, 2],
+    ["live"],
+  ]);
+  leave[1]?.detach();
+  await settle();
+  assertEquals(driver.opening(0).closeAsked, true);
+  await broadcaster.close();
+});
+
 Deno.test("close ends a subscriber whose resume is being read", async () => {
   const { broadcaster } = await liveChannel(5);
   const subscription = broadcaster.subscribe("c", { after: at(3) });

@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { deadline } from "@std/async";
 import {
   BroadcastConfigError,
   BroadcastGateway,
@@ -141,38 +142,72 @@ Deno.test("a closed gateway refuses, also one that closes while it finds out who
   await played.broadcaster.close();
 });
 
-// Deno never closes the socket of a client that left before the upgrade: the answer must not wait.
-Deno.test("clients that leave while it is found out who is asking leave no socket behind", async () => {
+const HANDSHAKE = new TextEncoder().encode(
+  "GET /_broadcast HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+);
+
+/** A gateway on a real server, and a client of it without manners: a bare connection. */
+function serveRudely(options: Partial<BroadcastGatewayOptions<User>>) {
+  const played = new PlayedGateway(options);
+  const requests = new EventTarget();
+  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
+    const response = played.gateway.handler(request);
+    requests.dispatchEvent(new Event("handled"));
+    return response;
+  });
+  /** Resolves in the turn in which this many more requests were handed to the gateway. */
+  const handled = (count: number) =>
+    new Promise<void>((resolve) => {
+      requests.addEventListener("handled", () => --count === 0 && resolve());
+    });
+  const connect = async () => {
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+    await connection.write(HANDSHAKE);
+    return connection;
+  };
+  return { played, server, handled, connect };
+}
+
+// Deno never closes the socket of a client that left before the upgrade, so none may wait for one:
+// a stranger once used up all file descriptors by leaving while resolveSubject was thinking.
+Deno.test("clients that leave at once, or while it is found out who is asking, leave no socket", async () => {
+  const CLIENTS = 50;
   const asked: PromiseWithResolvers<undefined>[] = [];
   const all = Promise.withResolvers<void>();
-  const CLIENTS = 50;
-  await using broadcaster = new MemoryBroadcaster();
-  const gateway = new BroadcastGateway({
-    broadcaster,
+  const { played, server, handled, connect } = serveRudely({
     resolveSubject: () => {
       const answer = Promise.withResolvers<undefined>();
       if (asked.push(answer) === CLIENTS) all.resolve();
       return answer.promise;
     },
   });
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, gateway.handler);
-  const head = "GET /_broadcast HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n" +
-    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-    "Sec-WebSocket-Version: 13\r\n\r\n";
-  const connections = await Promise.all(
-    Array.from({ length: CLIENTS }, async () => {
-      const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
-      await connection.write(new TextEncoder().encode(head));
-      return connection;
-    }),
-  );
+  const staying = await Promise.all(Array.from({ length: CLIENTS }, connect));
   await all.promise;
-  for (const connection of connections) connection.close();
+  const seen = handled(CLIENTS);
+  const leaving = await Promise.all(Array.from({ length: CLIENTS }, connect));
+  await seen;
+  for (const connection of [...leaving, ...staying]) connection.close();
   for (const { resolve } of asked) resolve(undefined);
-  // It waits for every connection to end, and would hang on one that does not.
+  // It waits for every connection to end, and would for ever on one that does not.
+  await deadline(server.shutdown(), 10_000);
+  await played[Symbol.asyncDispose]();
+  assertEquals(played.gateway.clientCount, 0);
+});
+
+Deno.test("a connection that breaks without a word ends with 1006", async () => {
+  const connected = Promise.withResolvers<void>();
+  const disconnected = Promise.withResolvers<number>();
+  const { played, server, connect } = serveRudely({
+    onConnect: () => connected.resolve(),
+    onDisconnect: ({ code }) => disconnected.resolve(code),
+  });
+  const connection = await connect();
+  await connected.promise;
+  connection.close();
+  assertEquals(await disconnected.promise, 1006);
   await server.shutdown();
-  assertEquals(gateway.clientCount, 0);
-  await gateway.close();
+  await played[Symbol.asyncDispose]();
 });
 
 Deno.test("options: an unknown name or a bad value is refused with the rule", async () => {

@@ -1,11 +1,12 @@
 import type { Deadlines } from "../core/deadline.ts";
-import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
+import type { AnyBroadcastError } from "../core/errors.ts";
 import type { ChannelEvent } from "../core/event.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import { parseClientFrame } from "../protocol/codec.ts";
-import type { ClientFrame, ErrReason, PubFrame, ServerFrame } from "../protocol/frames.ts";
-import { isChannelName, isEventName } from "../protocol/names.ts";
+import type { ClientFrame, ErrReason, ServerFrame } from "../protocol/frames.ts";
+import { isChannelName } from "../protocol/names.ts";
+import { asBroadcastError, ClientPublishes, type Publisher } from "./client_publishes.ts";
 import { encode, type EventEncoder } from "./encoder.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldChannel } from "./held_channel.ts";
@@ -15,12 +16,6 @@ import { TokenBucket } from "./rate_limit.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
 const PING = encode({ t: "ping" });
-
-/** A publish that waits for its decision, and the characters it came in. */
-interface PendingPublish {
-  readonly frame: PubFrame;
-  readonly size: number;
-}
 
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> {
@@ -47,18 +42,15 @@ export interface SessionEnd {
  * One connection: reads the client's frames, asks the rules, passes events on. It ends when it
  * decides to or when its socket did, whichever comes first, and leaves nothing behind.
  */
-export class Session<Subject> implements SocketEvents {
+export class Session<Subject> implements SocketEvents, Publisher<Subject> {
   readonly id: string = crypto.randomUUID();
   readonly #socket: GatewaySocket;
   readonly #host: SessionHost<Subject>;
   readonly #queue: OutboundQueue;
   #heartbeat: Heartbeat | undefined;
   readonly #subscribes: TokenBucket;
-  readonly #publishes: TokenBucket;
+  readonly #publishes: ClientPublishes<Subject>;
   readonly #channels = new Map<string, HeldChannel>();
-  /** Publishes of this client, one after the other: their order is part of what it said. */
-  readonly #pendingPublishes: PendingPublish[] = [];
-  #pendingBytes = 0;
   #subject: Subject | undefined;
   /** `joining` until it is known who is there, and nothing is read from the client. */
   #state: "joining" | "open" | "ended" = "joining";
@@ -74,12 +66,16 @@ export class Session<Subject> implements SocketEvents {
       () => this.#finish(1006, "socket closed"),
     );
     this.#subscribes = new TokenBucket(settings.subscribeRate);
-    this.#publishes = new TokenBucket(settings.publishRate);
+    this.#publishes = new ClientPublishes(host, this);
   }
 
   /** Who this connection is, as hooks are told. */
   get info(): ConnectionInfo<Subject> {
     return { id: this.id, subject: this.#subject };
+  }
+
+  get subject(): Subject | undefined {
+    return this.#subject;
   }
 
   get isEnded(): boolean {
@@ -126,7 +122,7 @@ export class Session<Subject> implements SocketEvents {
   end(close: CloseCode): void {
     if (!this.#finish(close.code, close.reason)) return;
     // What a client said before it left counts; what is left of one that was cut off does not.
-    this.#pendingPublishes.length = 0;
+    this.#publishes.clear();
     try {
       this.#socket.close(close.code, close.reason);
     } catch {
@@ -155,7 +151,7 @@ export class Session<Subject> implements SocketEvents {
         return;
       }
       case "pub":
-        return this.#acceptPublish(frame, size);
+        return this.#publishes.accept(frame, size);
       case "pong":
         // Every message counts as a sign of life.
         return;
@@ -169,10 +165,10 @@ export class Session<Subject> implements SocketEvents {
       if (held.isLive) this.#send({ t: "ok", c: name });
       return;
     }
-    if (!this.#subscribes.take()) return this.#refuse(name, "rate limited");
-    if (!isChannelName(name)) return this.#refuse(name, "invalid channel name");
+    if (!this.#subscribes.take()) return this.refuse(name, "rate limited");
+    if (!isChannelName(name)) return this.refuse(name, "invalid channel name");
     if (this.#channels.size >= this.#host.settings.maxChannelsPerConnection) {
-      return this.#refuse(name, "too many channels");
+      return this.refuse(name, "too many channels");
     }
     const channel = new HeldChannel(name, {
       live: () => {
@@ -207,7 +203,7 @@ export class Session<Subject> implements SocketEvents {
 
   #drop(channel: HeldChannel, reason: ErrReason): void {
     this.#release(channel);
-    this.#refuse(channel.name, reason);
+    this.refuse(channel.name, reason);
   }
 
   #release(channel: HeldChannel): void {
@@ -217,60 +213,16 @@ export class Session<Subject> implements SocketEvents {
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 
-  #acceptPublish(frame: PubFrame, size: number): void {
-    const isOver = this.#pendingBytes + size > this.#host.settings.maxQueuedBytes;
-    if (!this.#publishes.take() || isOver) return this.#refuse(frame.c, "publish rate limited");
-    this.#pendingPublishes.push({ frame, size });
-    this.#pendingBytes += size;
-    if (this.#pendingPublishes.length === 1) this.#workOffPublishes();
+  holds(channel: string): boolean {
+    return this.#channels.get(channel)?.isLive === true;
   }
 
-  async #workOffPublishes(): Promise<void> {
-    for (;;) {
-      const pending = this.#pendingPublishes[0];
-      if (pending === undefined) return;
-      const refusal = await this.#publish(pending.frame);
-      if (refusal !== undefined) this.#refuse(pending.frame.c, refusal);
-      this.#pendingBytes -= pending.size;
-      this.#pendingPublishes.shift();
-    }
-  }
-
-  /** Why a publish is refused, or nothing if it happened. */
-  async #publish({ c: channel, e: event, d: data }: PubFrame): Promise<ErrReason | undefined> {
-    const { settings: { broadcaster, allowClientPublish, authorizationTimeoutMs }, deadlines } =
-      this.#host;
-    if (!isChannelName(channel)) return "invalid channel name";
-    if (!isEventName(event)) return "invalid event name";
-    if (allowClientPublish === undefined) return "publish denied";
-    const { id: clientId } = this;
-    const subject = this.#subject;
-    try {
-      if (this.#channels.get(channel)?.isLive !== true) {
-        const decision = await broadcaster.authorizeFor(channel, subject);
-        if (decision.authorized !== true) return "publish denied";
-      }
-      const request = { channel, event, data, subject, clientId };
-      const answer = await deadlines.race(allowClientPublish(request), authorizationTimeoutMs);
-      if (answer !== true) return "publish denied";
-    } catch (error) {
-      this.#host.report(asBroadcastError(error, "Cannot decide on a client's publish"));
-      return "publish denied";
-    }
-    try {
-      await broadcaster.publish(channel, { event, data });
-    } catch (error) {
-      this.#host.report(asBroadcastError(error, "Cannot publish for a client"));
-      return "publish failed";
-    }
+  refuse(channel: string, reason: ErrReason): void {
+    this.#send({ t: "err", c: channel, r: reason });
   }
 
   #deliver(event: ChannelEvent): void {
     this.#sendEncoded(this.#host.encoder.encode(event));
-  }
-
-  #refuse(channel: string, reason: ErrReason): void {
-    this.#send({ t: "err", c: channel, r: reason });
   }
 
   #send(frame: ServerFrame): void {
@@ -286,10 +238,4 @@ export class Session<Subject> implements SocketEvents {
 /** A text is at least as many bytes as it has characters, so most are decided without counting. */
 function isLargerThan(text: string, maxBytes: number): boolean {
   return text.length > maxBytes || (text.length * 3 > maxBytes && utf8ByteLength(text) > maxBytes);
-}
-
-function asBroadcastError(error: unknown, message: string): AnyBroadcastError {
-  return isBroadcastError(error)
-    ? error
-    : new BroadcastHookError(`${message}: a callback threw`, { cause: error });
 }

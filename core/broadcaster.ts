@@ -1,5 +1,6 @@
 import type { ChannelAuthorizationResult, ChannelAuthorizer } from "./authorization.ts";
-import type { BroadcastEventInit, Position, PublishReceipt } from "./event.ts";
+import type { BroadcastEventInit, Position, PublishOptions, PublishReceipt } from "./event.ts";
+import type { BackplaneState } from "./health.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import type { BroadcastSubscription, SubscribeOptions } from "./subscription.ts";
 
@@ -25,6 +26,9 @@ import type { BroadcastSubscription, SubscribeOptions } from "./subscription.ts"
  * ```
  */
 export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
+  /** How the backplane is, as this node sees it. */
+  readonly health: BackplaneState;
+
   /**
    * Publishes an event. Resolves when it is stored, or handed over where no history is kept.
    *
@@ -32,7 +36,11 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    * driver could not store it.
    * @throws {BroadcastClosedError} After `close()`.
    */
-  publish(channel: string, event: BroadcastEventInit): Promise<PublishReceipt>;
+  publish(
+    channel: string,
+    event: BroadcastEventInit,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
 
   /**
    * Subscribes inside the process, as an async iterable.

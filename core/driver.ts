@@ -23,6 +23,8 @@
  *
  * @module
  */
+import type { BackplaneState } from "./health.ts";
+import type { AnyBroadcastError } from "./errors.ts";
 import type { EventRecord, Position, StoredEvent } from "./event.ts";
 
 /** What a driver can do. The core asks these flags, never the driver's type. */
@@ -60,10 +62,23 @@ export type HistoryRead =
   /** The gap cannot be proven: another epoch, or part of it is no longer stored. */
   | { readonly complete: false; readonly top: Position };
 
+/** Where a driver reports what no caller can be told of. None of the members throws. */
+export interface DriverHost {
+  /** The backplane became reachable, or is not any more, for this reason. */
+  health(state: Exclude<BackplaneState, "closed">, cause?: unknown): void;
+  /** Something failed beside every call, such as a message that is none of ours. */
+  report(error: AnyBroadcastError): void;
+}
+
 /** Reaches the other nodes and the store. See the module's text for the duties. */
 export interface BroadcastDriver {
   /** What this driver can do. */
   readonly abilities: DriverAbilities;
+  /**
+   * Called once, before anything else: a driver that can lose its backplane says here how it is, and
+   * may begin to connect. One without it counts as `up`, one with it as `connecting`.
+   */
+  open?(host: DriverHost): void;
   /**
    * Stores and sends an event. The same `record.id` again, while the first is stored, is not
    * delivered a second time and resolves with the position of the first.

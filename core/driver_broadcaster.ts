@@ -24,8 +24,10 @@ import {
   eventBytes,
   type EventRecord,
   type Position,
+  type PublishOptions,
   type PublishReceipt,
 } from "./event.ts";
+import { type BackplaneState, Health, type HealthChange } from "./health.ts";
 import { type ErrorHook, ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import { LocalChannel } from "./local_channel.ts";
@@ -54,6 +56,8 @@ export interface BroadcasterOptions {
   readonly defaultAccess?: DefaultAccess | undefined;
   /** Hears of errors that no caller could be told of, such as a listener that threw. */
   readonly onError?: ErrorHook | undefined;
+  /** Hears when the backplane becomes reachable or unreachable. */
+  readonly onHealth?: ((change: HealthChange) => void) | undefined;
 }
 
 const DEFAULTS = {
@@ -70,6 +74,7 @@ export const BROADCASTER_CHECKS: {
   authorizationTimeoutMs: durationMs(1),
   defaultAccess: oneOf("allow", "deny"),
   onError: callback,
+  onHealth: callback,
 };
 
 const SUBSCRIBE_DEFAULTS = {
@@ -107,6 +112,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #maxEventBytes: number;
   readonly #authorization: Authorization<Subject>;
   readonly #reporter: ErrorReporter;
+  readonly #health: Health;
   readonly #channels = new Map<string, LocalChannel>();
   #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -117,7 +123,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
    * @throws {BroadcastConfigError} On an unknown option or a bad value.
    */
   constructor(driver: BroadcastDriver, options: BroadcasterOptions = {}) {
-    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError } = readOptions(
+    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = readOptions(
       "a broadcaster",
       options,
       BROADCASTER_CHECKS,
@@ -127,14 +133,42 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     this.#maxEventBytes = maxEventBytes;
     this.#authorization = new Authorization(defaultAccess, authorizationTimeoutMs);
     this.#reporter = new ErrorReporter(onError);
+    const isRemote = driver.open !== undefined;
+    this.#health = new Health(isRemote ? "connecting" : "up", this.#reporter, onHealth);
+    driver.open?.({
+      health: (state, cause) => this.#health.set(state, cause),
+      report: (error) => this.#reporter.report(error),
+    });
+  }
+
+  /** How the backplane is; see {@linkcode Broadcaster.health}. */
+  get health(): BackplaneState {
+    return this.#health.state;
   }
 
   /** Publishes an event; see {@linkcode Broadcaster.publish}. */
-  async publish(channel: string, event: BroadcastEventInit): Promise<PublishReceipt> {
-    const record = this.#encode(channel, event);
+  publish(
+    channel: string,
+    event: BroadcastEventInit,
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt> {
+    return this.send(channel, event, options, (record) => this.#driver.publish(channel, record));
+  }
+
+  /**
+   * Checks and encodes an event, then hands it over by `send`. For a driver's broadcaster that offers
+   * further ways to publish.
+   */
+  protected async send(
+    channel: string,
+    event: BroadcastEventInit,
+    options: PublishOptions,
+    send: (record: EventRecord) => Promise<Position | undefined>,
+  ): Promise<PublishReceipt> {
+    const record = this.#encode(channel, event, options);
     this.#assertOpen("publish");
     try {
-      const position = await this.#driver.publish(channel, record);
+      const position = await send(record);
       return { id: record.id, position };
     } catch (cause) {
       throw new BroadcastPublishError(
@@ -217,6 +251,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     this.#channels.clear();
     this.#authorization.close();
     await this.#driver.close();
+    this.#health.set("closed");
   }
 
   #channel(name: string): LocalChannel {
@@ -240,7 +275,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   /** Checks an event and serialises its data, once for every subscriber on every node. */
-  #encode(channel: string, init: BroadcastEventInit): EventRecord {
+  #encode(channel: string, init: BroadcastEventInit, options: PublishOptions): EventRecord {
     const refuse = (rule: string, cause?: unknown): never => {
       throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
         context: { channel },
@@ -256,6 +291,10 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
       );
     }
+    const { except } = options;
+    if (except !== undefined && !isEventName(except)) {
+      return refuse(`option "except" must be a connection's id, got ${describe(except)}`);
+    }
     let json: string | undefined;
     try {
       json = JSON.stringify(data ?? null);
@@ -263,7 +302,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       return refuse("data must be a JSON value", cause);
     }
     if (json === undefined) return refuse(`data must be a JSON value, got ${describe(data)}`);
-    const record = { id, event, json };
+    const record = { id, event, json, ...(except === undefined ? {} : { except }) };
     const bytes = eventBytes(record);
     if (bytes > this.#maxEventBytes) {
       return refuse(`an event is at most ${this.#maxEventBytes} bytes, got ${bytes}`);

@@ -38,6 +38,12 @@ export interface BroadcastEvent {
   readonly position: Position | undefined;
 }
 
+/** How to publish. Everything is optional. */
+export interface PublishOptions {
+  /** Id of a connection that does not get the event, on whatever node it is. */
+  readonly except?: string | undefined;
+}
+
 /** What `publish` resolves with. */
 export interface PublishReceipt {
   /** The event's id, minted where none was given. */
@@ -54,6 +60,8 @@ export interface EventRecord {
   readonly event: string;
   /** The data as JSON text. */
   readonly json: string;
+  /** Id of the one connection that is left out; its position moves on all the same. */
+  readonly except?: string | undefined;
 }
 
 /** An event and its place in the channel, as history gives it back. */
@@ -74,6 +82,8 @@ export class ChannelEvent {
   readonly id: string;
   /** The data as JSON text. */
   readonly json: string;
+  /** Id of the one connection that is left out. */
+  readonly except: string | undefined;
   /** Where it stands in its channel. */
   readonly position: Position | undefined;
   #data: unknown;
@@ -86,6 +96,7 @@ export class ChannelEvent {
     this.event = record.event;
     this.id = record.id;
     this.json = record.json;
+    this.except = record.except;
     this.position = position;
   }
 

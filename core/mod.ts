@@ -16,6 +16,7 @@ export type {
   BroadcastDriver,
   ChannelSink,
   DriverAbilities,
+  DriverHost,
   DriverSubscription,
   HistoryRead,
 } from "./driver.ts";
@@ -27,9 +28,11 @@ export {
   ChannelEvent,
   type EventRecord,
   type Position,
+  type PublishOptions,
   type PublishReceipt,
   type StoredEvent,
 } from "./event.ts";
+export type { BackplaneState, HealthChange } from "./health.ts";
 export type { ErrorHook } from "./hooks.ts";
 export type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
 export type {

@@ -116,6 +116,30 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
     }
   });
 
+  withNodes("whom an event leaves out travels with it", async ({ driver }) => {
+    const records: EventRecord[] = [];
+    const both = Promise.withResolvers<void>();
+    const subscription = await driver.subscribe("except", {
+      live() {},
+      event(record) {
+        if (records.push(record) === 2) both.resolve();
+      },
+    });
+    await driver.publish("except", { ...record("1"), except: "a connection" });
+    const top = await driver.publish("except", record("2"));
+    await within(both.promise, "both events");
+    equal(records.map(({ except }) => except ?? "nobody"), ["a connection", "nobody"], "live");
+    await subscription.close();
+    if (top === undefined) return;
+    const read = await driver.read("except", { ...top, offset: 0 });
+    const stored = read.complete ? read.events : [];
+    equal(
+      stored.map(({ record }) => record.except ?? "nobody"),
+      ["a connection", "nobody"],
+      "stored",
+    );
+  });
+
   withNodes("a closed subscription hears nothing more", async ({ driver }) => {
     const closed = new RecordingSink();
     const subscription = await driver.subscribe("closed", closed);

@@ -9,10 +9,13 @@ import {
 import {
   type AnyBroadcastError,
   BroadcastConfigError,
+  type BroadcastDriver,
   BroadcastError,
   type BroadcastEventInit,
   BroadcastPublishError,
   DriverBroadcaster,
+  type DriverHost,
+  type HealthChange,
   MemoryBroadcaster,
   type MemoryBroadcasterOptions,
 } from "@airwave/broadcast";
@@ -144,4 +147,42 @@ Deno.test("errors: code, status, context and cause; the code narrows the type", 
   };
   assertEquals(narrowed(error), error);
   assertEquals(narrowed(new BroadcastConfigError("x")), undefined);
+});
+
+Deno.test("health follows what the driver says, once per change, and ends with close", async () => {
+  const driver = new ScriptedDriver();
+  let host: DriverHost | undefined;
+  const remote: BroadcastDriver = {
+    abilities: driver.abilities,
+    open: (given) => host = given,
+    publish: (channel, record) => driver.publish(channel, record),
+    subscribe: (channel, sink) => driver.subscribe(channel, sink),
+    read: (channel, after) => driver.read(channel, after),
+    close: () => driver.close(),
+  };
+  const changes: HealthChange[] = [];
+  const broadcaster = new DriverBroadcaster(remote, { onHealth: (change) => changes.push(change) });
+  const states = [broadcaster.health];
+  const gone = new Error("gone");
+  for (const [state, cause] of [["up"], ["up"], ["down", gone], ["up"]] as const) {
+    host?.health(state, cause);
+    states.push(broadcaster.health);
+  }
+  await broadcaster.close();
+  host?.health("up");
+  states.push(broadcaster.health);
+  assertEquals(states, ["connecting", "up", "up", "down", "up", "closed"]);
+  assertEquals(changes, [
+    { old: "connecting", new: "up" },
+    { old: "up", new: "down", cause: gone },
+    { old: "down", new: "up" },
+    { old: "up", new: "closed" },
+  ]);
+});
+
+Deno.test("a driver that cannot lose its backplane is up until it is closed", async () => {
+  const broadcaster = new MemoryBroadcaster();
+  assertEquals(broadcaster.health, "up");
+  await broadcaster.close();
+  assertEquals(broadcaster.health, "closed");
 });

@@ -1,5 +1,5 @@
 import { CLOSE, closeVerdict } from "../protocol/close_codes.ts";
-import { encodeFrame, parseServerFrame } from "../protocol/codec.ts";
+import { encodeFrame, parseServerMessage } from "../protocol/codec.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { Announcer } from "./announcer.ts";
@@ -198,15 +198,16 @@ export class BroadcastClient implements Disposable {
   }
 
   #onMessage(data: unknown): void {
-    const parsed = parseServerFrame(data);
-    if (parsed.kind === "frame") this.#receive(parsed.frame);
-    else if (parsed.kind === "malformed") {
-      this.#report(
-        new BroadcastClientError(
-          "client.protocol",
-          `Ignored a message of the server: ${parsed.reason}`,
-        ),
-      );
+    for (const parsed of parseServerMessage(data, 1)) {
+      if (parsed.kind === "frame") this.#receive(parsed.frame);
+      else if (parsed.kind === "malformed") {
+        this.#report(
+          new BroadcastClientError(
+            "client.protocol",
+            `Ignored a message of the server: ${parsed.reason}`,
+          ),
+        );
+      }
     }
   }
 

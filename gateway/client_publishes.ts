@@ -1,5 +1,6 @@
 import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
-import type { ErrReason, PubFrame } from "../protocol/frames.ts";
+import type { PubFrame } from "../protocol/frames.ts";
+import type { ErrReason } from "../protocol/reasons.ts";
 import { isChannelName, isEventName } from "../protocol/names.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { SessionHost } from "./session.ts";

@@ -1,7 +1,7 @@
 import type { ChannelEvent } from "../core/event.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener } from "../core/listener.ts";
-import type { ErrReason } from "../protocol/frames.ts";
+import type { ErrReason } from "../protocol/reasons.ts";
 
 /** Longest wait of a platform timer; an expiry further away is waited for in steps. */
 const MAX_TIMER_MS = 2 ** 31 - 1;

@@ -3,8 +3,9 @@ import type { AnyBroadcastError } from "../core/errors.ts";
 import type { ChannelEvent } from "../core/event.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
-import { parseClientFrame } from "../protocol/codec.ts";
-import type { ClientFrame, ErrReason, ServerFrame } from "../protocol/frames.ts";
+import { parseClientMessage } from "../protocol/codec.ts";
+import type { ClientFrame, ServerFrame } from "../protocol/frames.ts";
+import type { ErrReason } from "../protocol/reasons.ts";
 import { isChannelName } from "../protocol/names.ts";
 import { asBroadcastError, ClientPublishes, type Publisher } from "./client_publishes.ts";
 import { encode, type EventEncoder } from "./encoder.ts";
@@ -110,8 +111,9 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
       this.end(CLOSE.frameTooLarge);
       return;
     }
-    const parsed = parseClientFrame(data);
-    if (parsed.kind === "frame") this.#receive(parsed.frame, data.length);
+    for (const parsed of parseClientMessage(data, 1)) {
+      if (parsed.kind === "frame") this.#receive(parsed.frame, data.length);
+    }
   }
 
   closed(code: number, reason: string): void {
@@ -152,6 +154,7 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
       }
       case "pub":
         return this.#publishes.accept(frame, size);
+      case "auth":
       case "pong":
         // Every message counts as a sign of life.
         return;

@@ -1,4 +1,12 @@
-import type { ClientFrame, ServerFrame } from "./frames.ts";
+import type {
+  ClientFrame,
+  Recovery,
+  RetryVerdict,
+  Revision,
+  ServerFrame,
+  WireMember,
+  WirePosition,
+} from "./frames.ts";
 import { isEventName } from "./names.ts";
 
 /** What a parser made of a text: a frame, a frame of a type it does not know, or neither. */
@@ -7,63 +15,91 @@ export type Parsed<Frame> =
   | { readonly kind: "unknown"; readonly type: string }
   | { readonly kind: "malformed"; readonly reason: string };
 
-type Fields = { readonly [key: string]: unknown };
+type Fields = { [key: string]: unknown };
+
+type Guard<Value> = (value: unknown) => value is Value;
+
+type OptionalKeys<Frame> = {
+  [Key in keyof Frame]-?: object extends Pick<Frame, Key> ? Key : never;
+}[keyof Frame];
+
+/** Keys that must be there, keys that revision 2 may add, and the revision that has the frame. */
+type Shape<Frame> = readonly [
+  required: {
+    readonly [Key in Exclude<keyof Frame, "t" | OptionalKeys<Frame>>]: Guard<Frame[Key]>;
+  },
+  optional: {
+    readonly [Key in OptionalKeys<Frame>]-?: Guard<Exclude<Frame[Key], undefined>>;
+  },
+  since: Revision,
+];
+
+type Shapes<Frame extends { readonly t: string }> = {
+  readonly [Type in Frame["t"]]: Shape<Extract<Frame, { readonly t: Type }>>;
+};
+
+type Checks = { readonly [key: string]: (value: unknown) => boolean };
+
+/** Any shape, once it is checked that it fits the type of its frame. */
+type AnyShape = readonly [required: Checks, optional: Checks, since: Revision];
+type AnyShapes = { readonly [type: string]: AnyShape };
+
+const SERVER_FRAMES: Shapes<ServerFrame> = {
+  welcome: [{ id: isText }, { v: isCount, ping: isCount, max: isCount }, 1],
+  ok: [{ c: isText }, { n: isCount, p: isWirePosition, r: isRecovery, m: isCount, i: isText }, 1],
+  err: [{ c: isText, r: isText }, { n: isCount, k: isText, w: isVerdict }, 1],
+  msg: [{ c: isText, e: isEventName, d: isAnything, i: isText }, { o: isCount }, 1],
+  ping: [{}, {}, 1],
+  gone: [{ c: isText, k: isText, r: isText, w: isVerdict }, {}, 2],
+  here: [{ c: isText }, { m: isMembers, s: isCount }, 2],
+  join: [{ c: isText, m: isMember }, {}, 2],
+  leave: [{ c: isText, u: isText }, {}, 2],
+  skip: [{ c: isText, o: isCount }, {}, 2],
+  exp: [{ s: isCount }, {}, 2],
+  bye: [{ r: isText, ms: isCount }, {}, 2],
+};
+
+// Channel names are only required to be text: a refused name gets an answer from the gateway, a frame
+// without one does not.
+const CLIENT_FRAMES: Shapes<ClientFrame> = {
+  sub: [{ c: isText }, { n: isCount, p: isWirePosition }, 1],
+  unsub: [{ c: isText }, { n: isCount }, 1],
+  pub: [{ c: isText, e: isText, d: isAnything }, { n: isCount, i: isText, x: isBoolean }, 1],
+  pong: [{}, {}, 1],
+  auth: [{ n: isCount, k: isText }, {}, 2],
+};
 
 /**
- * Parses what a server received from a client. Never throws, whatever the input.
- *
- * Channel names are only required to be text here: a refused name gets an answer from the gateway,
- * a frame without one does not.
+ * Parses what a server received from a client: one frame, or in revision 2 an array of them. Never
+ * throws, whatever the input. Revision 1 looks at nothing that revision 2 added.
  *
  * @example
  * ```ts
- * import { parseClientFrame } from "@airwave/broadcast/protocol";
+ * import { parseClientMessage } from "@airwave/broadcast/protocol";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(parseClientFrame('{"t":"sub","c":"news"}'), {
- *   kind: "frame",
- *   frame: { t: "sub", c: "news" },
- * });
- * assertEquals(parseClientFrame("{").kind, "malformed");
+ * assertEquals(parseClientMessage('{"t":"sub","c":"news","n":1}', 2), [
+ *   { kind: "frame", frame: { t: "sub", c: "news", n: 1 } },
+ * ]);
+ * assertEquals(parseClientMessage("{", 2), [{ kind: "malformed", reason: "not JSON" }]);
  * ```
  */
-export function parseClientFrame(input: unknown): Parsed<ClientFrame> {
-  return parse(input, (f) => {
-    switch (f.t) {
-      case "sub":
-      case "unsub":
-        return isText(f.c) ? { t: f.t, c: f.c } : "c must be text";
-      case "pub":
-        if (!isText(f.c)) return "c must be text";
-        if (!isText(f.e)) return "e must be text";
-        return { t: "pub", c: f.c, e: f.e, d: f.d ?? null };
-      case "pong":
-        return { t: "pong" };
-    }
-  });
+export function parseClientMessage(
+  input: unknown,
+  revision: Revision,
+): readonly Parsed<ClientFrame>[] {
+  return parseMessage(input, revision, CLIENT_FRAMES);
 }
 
-/** Parses what a client received from a server. Never throws, whatever the input. */
-export function parseServerFrame(input: unknown): Parsed<ServerFrame> {
-  return parse(input, (f) => {
-    switch (f.t) {
-      case "welcome":
-        return isText(f.id) ? { t: "welcome", id: f.id } : "id must be text";
-      case "ok":
-        return isText(f.c) ? { t: "ok", c: f.c } : "c must be text";
-      case "err":
-        if (!isText(f.c)) return "c must be text";
-        return isText(f.r) ? { t: "err", c: f.c, r: f.r } : "r must be text";
-      case "msg":
-        if (!isText(f.c)) return "c must be text";
-        if (!isEventName(f.e)) return "e must be an event name";
-        return isText(f.i)
-          ? { t: "msg", c: f.c, e: f.e, d: f.d ?? null, i: f.i }
-          : "i must be text";
-      case "ping":
-        return { t: "ping" };
-    }
-  });
+/**
+ * Parses what a client received from a server: one frame, or in revision 2 an array of them. Never
+ * throws, whatever the input. Revision 1 looks at nothing that revision 2 added.
+ */
+export function parseServerMessage(
+  input: unknown,
+  revision: Revision,
+): readonly Parsed<ServerFrame>[] {
+  return parseMessage(input, revision, SERVER_FRAMES);
 }
 
 /** Encodes a frame as the text of one WebSocket message. */
@@ -74,45 +110,105 @@ export function encodeFrame(frame: ServerFrame | ClientFrame): string {
 /**
  * Encodes a `msg` frame around data that is JSON text already, byte for byte what
  * {@linkcode encodeFrame} makes of the parsed data: an event is serialised once, by its publisher.
+ * Without `offset` it is a frame of revision 1.
  */
 export function encodeMsgFrame(
   channel: string,
   event: string,
   dataJson: string,
   id: string,
+  offset?: number,
 ): string {
+  const position = offset === undefined ? "" : `,"o":${offset}`;
   return `{"t":"msg","c":${JSON.stringify(channel)},"e":${
     JSON.stringify(event)
-  },"d":${dataJson},"i":${JSON.stringify(id)}}`;
+  },"d":${dataJson},"i":${JSON.stringify(id)}${position}}`;
 }
 
-function parse<Frame>(
+function parseMessage<Frame>(
   input: unknown,
-  read: (fields: Fields) => Frame | string | undefined,
-): Parsed<Frame> {
-  if (typeof input !== "string") return malformed("not a text message");
+  revision: Revision,
+  shapes: AnyShapes,
+): readonly Parsed<Frame>[] {
+  if (typeof input !== "string") return [malformed("not a text message")];
   let value: unknown;
   try {
     value = JSON.parse(input);
   } catch {
     // The parser's own message quotes the input, which may hold a secret.
-    return malformed("not JSON");
+    return [malformed("not JSON")];
   }
+  const values = revision === 2 && Array.isArray(value) ? value : [value];
+  return values.map((value) => parseFrame(value, revision, shapes));
+}
+
+function parseFrame<Frame>(
+  value: unknown,
+  revision: Revision,
+  shapes: AnyShapes,
+): Parsed<Frame> {
   if (!isFields(value)) return malformed("not an object");
-  if (!isText(value.t)) return malformed("t must be text");
-  const frame = read(value);
-  if (frame === undefined) return { kind: "unknown", type: value.t };
-  return typeof frame === "string" ? malformed(frame) : { kind: "frame", frame };
+  const { t } = value;
+  if (!isText(t)) return malformed("t does not fit");
+  const shape = Object.hasOwn(shapes, t) ? shapes[t] : undefined;
+  if (shape === undefined || shape[2] > revision) return { kind: "unknown", type: t };
+  const [required, optional] = shape;
+  // Revision 1 must not see what revision 2 added; revision 2 is spared the copy.
+  const frame: Fields = revision === 1 ? { t } : value;
+  for (const key in required) {
+    const field = key === "d" ? value[key] ?? null : value[key];
+    if (!required[key]?.(field)) return malformed(`${key} does not fit`);
+    frame[key] = field;
+  }
+  for (const key in revision === 1 ? {} : optional) {
+    if (value[key] !== undefined && !optional[key]?.(value[key])) {
+      return malformed(`${key} does not fit`);
+    }
+  }
+  // Every key of its shape has passed the check that its type asks for.
+  return { kind: "frame", frame: frame as unknown as Frame };
 }
 
 function malformed(reason: string): { kind: "malformed"; reason: string } {
   return { kind: "malformed", reason };
 }
 
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAnything(_value: unknown): _value is unknown {
+  return true;
+}
+
 function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function isRecovery(value: unknown): value is Recovery {
+  return value === "none" || value === "ok" || value === "lost";
+}
+
+function isVerdict(value: unknown): value is RetryVerdict {
+  return value === "now" || value === "backoff" || value === "never";
+}
+
+function isWirePosition(value: unknown): value is WirePosition {
+  return isFields(value) && isText(value.e) && isCount(value.o);
+}
+
+function isMember(value: unknown): value is WireMember {
+  return isFields(value) && isText(value.id);
+}
+
+function isMembers(value: unknown): value is readonly WireMember[] {
+  return Array.isArray(value) && value.every(isMember);
 }

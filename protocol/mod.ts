@@ -5,11 +5,11 @@
  *
  * @example
  * ```ts
- * import { encodeFrame, parseServerFrame } from "@airwave/broadcast/protocol";
+ * import { encodeFrame, parseServerMessage } from "@airwave/broadcast/protocol";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(encodeFrame({ t: "sub", c: "news" }), '{"t":"sub","c":"news"}');
- * assertEquals(parseServerFrame('{"t":"ping"}'), { kind: "frame", frame: { t: "ping" } });
+ * assertEquals(parseServerMessage('{"t":"ping"}', 1), [{ kind: "frame", frame: { t: "ping" } }]);
  * ```
  *
  * @module
@@ -19,3 +19,4 @@ export * from "./close_codes.ts";
 export * from "./codec.ts";
 export * from "./frames.ts";
 export * from "./names.ts";
+export * from "./reasons.ts";

@@ -11,7 +11,7 @@ import {
   MemoryDriver,
   type SocketEvents,
 } from "@airwave/broadcast";
-import { type ClientFrame, parseServerFrame } from "@airwave/broadcast/protocol";
+import { type ClientFrame, parseServerMessage } from "@airwave/broadcast/protocol";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 
@@ -399,8 +399,8 @@ const ANSWERS = [
 /** Which kinds of answers came; nothing but frames may. */
 function answersIn(texts: readonly string[]): string[] {
   const kinds = texts.map((text) => {
-    const parsed = parseServerFrame(text);
-    assert(parsed.kind === "frame", text);
+    const [parsed] = parseServerMessage(text, 1);
+    assert(parsed?.kind === "frame", text);
     return parsed.frame.t === "err" ? `err ${parsed.frame.r}` : parsed.frame.t;
   });
   return [...new Set(kinds)].sort();

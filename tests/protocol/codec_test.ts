@@ -2,12 +2,23 @@ import {
   type ClientFrame,
   encodeFrame,
   encodeMsgFrame,
-  parseClientFrame,
-  parseServerFrame,
+  parseClientMessage,
+  type Parsed,
+  parseServerMessage,
   type ServerFrame,
 } from "@airwave/broadcast/protocol";
 import { assert, assertEquals, assertFalse } from "@std/assert";
 import fc from "fast-check";
+
+/** Revision 1 has one frame a message. */
+function only<Frame>(parsed: readonly Parsed<Frame>[]): Parsed<Frame> {
+  const [first] = parsed;
+  if (first === undefined || parsed.length > 1) throw new Error(`${parsed.length} frames`);
+  return first;
+}
+
+const parseClientFrame = (input: unknown) => only(parseClientMessage(input, 1));
+const parseServerFrame = (input: unknown) => only(parseServerMessage(input, 1));
 
 /** The bytes of revision 1: keys in this order, no white space. */
 const SERVER_FRAMES: readonly (readonly [frame: ServerFrame, text: string])[] = [
@@ -267,6 +278,10 @@ Deno.test("encodeMsgFrame() is byte for byte what encodeFrame() makes of the par
         encodeMsgFrame(c, e, json, i),
         encodeFrame({ t: "msg", c, e, d: JSON.parse(json), i }),
       );
+      assertEquals(
+        encodeMsgFrame(c, e, json, i, 7),
+        encodeFrame({ t: "msg", c, e, d: JSON.parse(json), i, o: 7 }),
+      );
     }),
     { numRuns: 1000 },
   );
@@ -275,5 +290,146 @@ Deno.test("encodeMsgFrame() is byte for byte what encodeFrame() makes of the par
   assertEquals(
     encodeMsgFrame("__proto__", "constructor", json, "1"),
     `{"t":"msg","c":"__proto__","e":"constructor","d":${json},"i":"1"}`,
+  );
+});
+
+/** What revision 2 adds, in the order that our own peers write it. */
+const SERVER_FRAMES_2: readonly (readonly [frame: ServerFrame, text: string])[] = [
+  [
+    { t: "welcome", id: "1f", v: 2, ping: 30_000, max: 65_536 },
+    '{"t":"welcome","id":"1f","v":2,"ping":30000,"max":65536}',
+  ],
+  [
+    { t: "ok", c: "news", n: 1, p: { e: "x", o: 7 }, r: "ok", m: 2 },
+    '{"t":"ok","c":"news","n":1,"p":{"e":"x","o":7},"r":"ok","m":2}',
+  ],
+  [
+    { t: "ok", c: "news", n: 2, i: "01", p: { e: "x", o: 8 } },
+    '{"t":"ok","c":"news","n":2,"i":"01","p":{"e":"x","o":8}}',
+  ],
+  [
+    { t: "err", c: "x", r: "unauthorized", n: 3, k: "unauthorized", w: "never" },
+    '{"t":"err","c":"x","r":"unauthorized","n":3,"k":"unauthorized","w":"never"}',
+  ],
+  [
+    { t: "msg", c: "news", e: "headline", d: [1], i: "01", o: 8 },
+    '{"t":"msg","c":"news","e":"headline","d":[1],"i":"01","o":8}',
+  ],
+  [
+    { t: "gone", c: "x", k: "position_lost", r: "position lost", w: "now" },
+    '{"t":"gone","c":"x","k":"position_lost","r":"position lost","w":"now"}',
+  ],
+  [
+    { t: "here", c: "presence-x", m: [{ id: "ada", name: "Ada" }] },
+    '{"t":"here","c":"presence-x","m":[{"id":"ada","name":"Ada"}]}',
+  ],
+  [{ t: "here", c: "presence-x", s: 7000 }, '{"t":"here","c":"presence-x","s":7000}'],
+  [
+    { t: "join", c: "presence-x", m: { id: "bob" } },
+    '{"t":"join","c":"presence-x","m":{"id":"bob"}}',
+  ],
+  [{ t: "leave", c: "presence-x", u: "bob" }, '{"t":"leave","c":"presence-x","u":"bob"}'],
+  [{ t: "skip", c: "news", o: 9 }, '{"t":"skip","c":"news","o":9}'],
+  [{ t: "exp", s: 30 }, '{"t":"exp","s":30}'],
+  [{ t: "bye", r: "draining", ms: 1500 }, '{"t":"bye","r":"draining","ms":1500}'],
+];
+
+const CLIENT_FRAMES_2: readonly (readonly [frame: ClientFrame, text: string])[] = [
+  [{ t: "sub", c: "news", n: 1 }, '{"t":"sub","c":"news","n":1}'],
+  [
+    { t: "sub", c: "news", n: 1, p: { e: "x", o: 0 } },
+    '{"t":"sub","c":"news","n":1,"p":{"e":"x","o":0}}',
+  ],
+  [{ t: "unsub", c: "news", n: 2 }, '{"t":"unsub","c":"news","n":2}'],
+  [
+    { t: "pub", c: "c", e: "e", d: null, n: 3, i: "01", x: true },
+    '{"t":"pub","c":"c","e":"e","d":null,"n":3,"i":"01","x":true}',
+  ],
+  [{ t: "auth", n: 4, k: "token" }, '{"t":"auth","n":4,"k":"token"}'],
+];
+
+Deno.test("revision 2: each side parses what the other writes, and all of revision 1", () => {
+  for (const [frame, text] of [...SERVER_FRAMES, ...SERVER_FRAMES_2]) {
+    assertEquals(encodeFrame(frame), text);
+    assertEquals(parseServerMessage(text, 2), [{ kind: "frame", frame }]);
+  }
+  for (const [frame, text] of [...CLIENT_FRAMES, ...CLIENT_FRAMES_2]) {
+    assertEquals(encodeFrame(frame), text);
+    assertEquals(parseClientMessage(text, 2), [{ kind: "frame", frame }]);
+  }
+});
+
+Deno.test("revision 1 sees nothing of revision 2, right or wrong", () => {
+  for (const [{ t }, text] of [...SERVER_FRAMES_2, ...CLIENT_FRAMES_2]) {
+    const isServer = SERVER_FRAMES_2.some(([, known]) => known === text);
+    const parsed = isServer ? parseServerFrame(text) : parseClientFrame(text);
+    if (parsed.kind === "frame") assertEquals(Object.keys(parsed.frame), KEYS[t]);
+    else assertEquals(parsed, { kind: "unknown", type: t });
+  }
+  const odd = '{"t":"pub","c":"c","e":"e","d":1,"n":"x","i":7,"x":"y","p":[]}';
+  assertEquals(parseClientFrame(odd), {
+    kind: "frame",
+    frame: { t: "pub", c: "c", e: "e", d: 1 },
+  });
+});
+
+Deno.test("revision 2: a key that is there must fit", () => {
+  const odd: Readonly<Record<string, readonly unknown[]>> = {
+    n: ["1", -1, 1.5, null, {}],
+    p: ["x", {}, { e: 1, o: 1 }, { e: "x" }, { e: "x", o: -1 }, [], null],
+    r: [1, null],
+    i: [1, null],
+    m: ["x", -1, {}, [{}], [{ id: 1 }]],
+    o: ["1", -1],
+    w: ["later", 1],
+    k: [1],
+    s: [-1, "1"],
+    x: ["true", 1],
+    v: ["2"],
+    ms: [-1, "1"],
+    u: [1],
+  };
+  let tried = 0;
+  const frames = [
+    ...SERVER_FRAMES_2.map(([frame]) => [frame, parseServerMessage] as const),
+    ...CLIENT_FRAMES_2.map(([frame]) => [frame, parseClientMessage] as const),
+  ];
+  for (const [frame, parse] of frames) {
+    for (const key of Object.keys(frame)) {
+      for (const value of odd[key] ?? []) {
+        const text = JSON.stringify({ ...frame, [key]: value });
+        assertEquals(only<unknown>(parse(text, 2)).kind, "malformed", text);
+        tried++;
+      }
+    }
+  }
+  assert(tried > 60, `only ${tried} tried`);
+  const recovery = parseServerMessage('{"t":"ok","c":"news","r":"some"}', 2);
+  assertEquals(only(recovery).kind, "malformed");
+});
+
+Deno.test("revision 2: a message may be an array of frames, each judged on its own", () => {
+  const parsed = parseServerMessage('[{"t":"ping"},7,[{"t":"ping"}],{"t":"wave"},{"t":"skip"}]', 2);
+  assertEquals(parsed.map(({ kind }) => kind), [
+    "frame",
+    "malformed",
+    "malformed",
+    "unknown",
+    "malformed",
+  ]);
+  assertEquals(parseClientMessage("[]", 2), []);
+  assertEquals(parseServerFrame('[{"t":"ping"}]').kind, "malformed");
+});
+
+Deno.test("revision 2: parsing never throws on anything", () => {
+  fc.assert(
+    fc.property(fc.oneof(anyInput, fc.array(nearlyFrame).map((all) => `[${all}]`)), (input) => {
+      for (const parse of [parseClientMessage, parseServerMessage]) {
+        for (const { kind } of parse(input, 2)) {
+          assert(kind === "frame" || kind === "unknown" || kind === "malformed");
+        }
+      }
+    }),
+    { numRuns: 2000 },
   );
 });

@@ -4,6 +4,8 @@ export interface Program {
   readonly name: string;
   /** Its names on the PATH; the first that is there wins. */
   readonly commands: readonly string[];
+  /** Folders off the PATH where it may be as well; a `*` stands for any one name, the last one wins. */
+  readonly folders?: string;
   /** Environment variable with its path, for one that is not on the PATH. */
   readonly variable?: string;
   /** The package that brings it on Debian. */
@@ -25,19 +27,72 @@ export const PYTHON: Program = {
   debianPackage: "python3",
 };
 
+/** A backplane: server, cluster and, under its other name, sentinel. */
+export const REDIS: Program = {
+  name: "Redis",
+  commands: ["redis-server"],
+  debianPackage: "redis-server",
+};
+
+/** Watches over a Redis and its replicas. */
+export const REDIS_SENTINEL: Program = {
+  name: "Redis Sentinel",
+  commands: ["redis-sentinel"],
+  debianPackage: "redis-sentinel",
+};
+
+/** A backplane. `initdb` lies beside it. */
+export const POSTGRES: Program = {
+  name: "PostgreSQL",
+  commands: ["postgres"],
+  folders: "/usr/lib/postgresql/*/bin",
+  debianPackage: "postgresql",
+};
+
+/** The pool that many a PostgreSQL is behind. */
+export const PGBOUNCER: Program = {
+  name: "PgBouncer",
+  commands: ["pgbouncer"],
+  debianPackage: "pgbouncer",
+};
+
+/** The proxy that many a gateway is behind. */
+export const NGINX: Program = {
+  name: "nginx",
+  commands: ["nginx"],
+  debianPackage: "nginx-light",
+};
+
 /** Where a program is, or `undefined` if it is not on this machine. */
-export function findProgram({ commands, variable }: Program): string | undefined {
+export function findProgram({ commands, folders, variable }: Program): string | undefined {
   const named = variable === undefined ? undefined : Deno.env.get(variable);
   if (named) return isExecutable(named) ? named : undefined;
-  return findOnPath(...commands);
+  return findOnPath(...commands) ??
+    (folders === undefined ? undefined : findIn(matching(folders), commands));
 }
 
 /** The first of these commands that is on the PATH. */
 export function findOnPath(...commands: readonly string[]): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return findIn((Deno.env.get("PATH") ?? "").split(":"), commands);
+}
+
+function findIn(folders: readonly string[], commands: readonly string[]): string | undefined {
   return commands
     .flatMap((command) => folders.map((folder) => `${folder}/${command}`))
     .find(isExecutable);
+}
+
+/** The folders that a path with at most one `*` means, the last first: versions count upwards. */
+function matching(path: string): string[] {
+  const [parent = "", rest] = path.split("*");
+  if (rest === undefined) return [path];
+  try {
+    const names = [...Deno.readDirSync(parent)].map(({ name }) => name);
+    const byVersion = new Intl.Collator("en", { numeric: true });
+    return names.sort(byVersion.compare).reverse().map((name) => `${parent}${name}${rest}`);
+  } catch {
+    return [];
+  }
 }
 
 function isExecutable(path: string): boolean {

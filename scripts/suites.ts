@@ -1,5 +1,13 @@
 import { SOURCES } from "./project.ts";
-import { CHROMIUM, type Program, PYTHON } from "./programs.ts";
+import {
+  CHROMIUM,
+  PGBOUNCER,
+  POSTGRES,
+  type Program,
+  PYTHON,
+  REDIS,
+  REDIS_SENTINEL,
+} from "./programs.ts";
 
 /** A part of the tests: one run of `deno`, and what it needs of the machine. */
 export interface Suite {
@@ -14,10 +22,15 @@ export const SUITES = {
   /** No server of others, no browser, under 30 seconds. */
   unit: {
     programs: [],
-    args: ["test", "-A", "--ignore=tests/e2e", "tests", "scripts"],
+    args: ["test", "-A", "--ignore=tests/e2e,tests/drivers_on_servers", "tests", "scripts"],
   },
   /** The examples in doc comments. */
   doc: { programs: [], args: ["test", "-A", "--doc", ...SOURCES] },
+  /** The drivers on real servers, with real faults. */
+  servers: {
+    programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
+    args: ["test", "-A", "--permit-no-files", "tests/drivers_on_servers"],
+  },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: { programs: [CHROMIUM, PYTHON], args: ["test", "-A", "--unstable-bundle", "tests/e2e"] },
 } as const satisfies Record<string, Suite>;

@@ -20,3 +20,8 @@ export async function deadline<T>(promise: Promise<T>, ms: number): Promise<T> {
     timeUp.abort();
   }
 }
+
+/** Resolves after `ms` milliseconds. */
+export async function delay(ms: number): Promise<void> {
+  await sleep(ms);
+}

@@ -2,6 +2,7 @@ import { CHANNEL_NAME_RULE, isChannelName, isReservedChannel } from "../protocol
 import { Deadlines } from "./deadline.ts";
 import { BroadcastConfigError, BroadcastUnauthorizedError } from "./errors.ts";
 import { ChannelPattern } from "./pattern.ts";
+import { isPresenceInfo } from "./presence_words.ts";
 
 /** What an authorizer is asked. */
 export interface ChannelAuthorizationRequest<Subject = unknown> {
@@ -13,11 +14,13 @@ export interface ChannelAuthorizationRequest<Subject = unknown> {
   readonly params: readonly string[];
 }
 
-/** A member's public description on a `presence-` channel. */
+/** How somebody appears on a `presence-` channel. */
 export interface PresenceInfo {
   /** The user: one member however many connections carry it. */
   readonly id: string;
-  /** Anything else that all members may see. */
+  /** What only the server sees: {@linkcode Broadcaster.presence} has it, no client does. */
+  readonly private?: unknown;
+  /** Anything else that all members may see: JSON values. */
   readonly [key: string]: unknown;
 }
 
@@ -133,9 +136,4 @@ function readDecision(answer: unknown): ChannelAuthorizationResult {
   const presence = "presence" in answer ? answer.presence : undefined;
   if (presence !== undefined && !isPresenceInfo(presence)) return DENIED;
   return { authorized: true, presence, expiresAt };
-}
-
-function isPresenceInfo(value: unknown): value is PresenceInfo {
-  return typeof value === "object" && value !== null && "id" in value &&
-    typeof value.id === "string" && value.id !== "";
 }

@@ -1,7 +1,12 @@
-import type { ChannelAuthorizationResult, ChannelAuthorizer } from "./authorization.ts";
+import type {
+  ChannelAuthorizationResult,
+  ChannelAuthorizer,
+  PresenceInfo,
+} from "./authorization.ts";
 import type { BroadcastEventInit, Position, PublishOptions, PublishReceipt } from "./event.ts";
 import type { BackplaneState } from "./health.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
+import type { PresenceListener } from "./presence_channel.ts";
 import type { BroadcastSubscription, SubscribeOptions } from "./subscription.ts";
 
 /**
@@ -64,6 +69,26 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
     listener: ChannelListener,
     options?: { readonly after?: Position | undefined },
   ): Attachment;
+
+  /**
+   * Everybody who is on a `presence-` channel, over all nodes, each user once.
+   *
+   * @throws {BroadcastSubscribeError} Status 400 for any other name, 503 where the store cannot be
+   * asked.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  presence(channel: string): Promise<readonly PresenceInfo[]>;
+
+  /**
+   * Watches who is on a `presence-` channel, as one of them where `member` is given: what a gateway
+   * uses. The returned function ends it; a member stays for `presenceGraceMs` after her last one.
+   *
+   * @throws {BroadcastSubscribeError} For any other name.
+   * @throws {BroadcastConfigError} Where the driver keeps no leases, or `member` is larger than
+   * `maxPresenceInfoBytes`.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  watchPresence(channel: string, listener: PresenceListener, member?: PresenceInfo): () => void;
 
   /**
    * Sets the rule for the channels of a pattern: an exact name, a trailing `*` (the rest of the

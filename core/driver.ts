@@ -16,6 +16,9 @@
  * 4. `close` ends every timer, socket and listener, is safe to call twice, and ends all
  *    subscriptions silently.
  *
+ * Channel names are opaque text of up to 250 printable ASCII characters: the core has channels of its
+ * own, whose names no client can say.
+ *
  * A driver may deliver an event twice or late: the core drops what it already had and fetches what
  * is missing, by offset. It must never invent, alter or reorder one within its numbering.
  *
@@ -25,6 +28,7 @@
  */
 import type { BackplaneState } from "./health.ts";
 import type { AnyBroadcastError } from "./errors.ts";
+import type { LeaseStore } from "./leases.ts";
 import type { EventRecord, Position, StoredEvent } from "./event.ts";
 
 /** What a driver can do. The core asks these flags, never the driver's type. */
@@ -64,7 +68,10 @@ export type HistoryRead =
 
 /** Where a driver reports what no caller can be told of. None of the members throws. */
 export interface DriverHost {
-  /** The backplane became reachable, or is not any more, for this reason. */
+  /**
+   * The backplane became reachable, or is not any more, for this reason. A driver says `up` only after
+   * every open sink was told `live`, so that whoever asks then asks channels that are in step.
+   */
   health(state: Exclude<BackplaneState, "closed">, cause?: unknown): void;
   /** Something failed beside every call, such as a message that is none of ours. */
   report(error: AnyBroadcastError): void;
@@ -74,6 +81,11 @@ export interface DriverHost {
 export interface BroadcastDriver {
   /** What this driver can do. */
   readonly abilities: DriverAbilities;
+  /**
+   * Entries that live as long as a lease: who is present, who is revoked. Without it channels that
+   * start with `presence-` and revoking are refused.
+   */
+  readonly leases?: LeaseStore;
   /**
    * Called once, before anything else: a driver that can lose its backplane says here how it is, and
    * may begin to connect. One without it counts as `up`, one with it as `connecting`.

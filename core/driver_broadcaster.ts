@@ -4,12 +4,14 @@ import {
   EVENT_NAME_RULE,
   isChannelName,
   isEventName,
+  isPresenceChannel,
 } from "../protocol/names.ts";
 import {
   Authorization,
   type ChannelAuthorizationResult,
   type ChannelAuthorizer,
   type DefaultAccess,
+  type PresenceInfo,
 } from "./authorization.ts";
 import type { Broadcaster } from "./broadcaster.ts";
 import type { BroadcastDriver } from "./driver.ts";
@@ -40,6 +42,8 @@ import {
   type OptionCheck,
   readOptions,
 } from "./options.ts";
+import { Presence } from "./presence.ts";
+import type { PresenceListener } from "./presence_channel.ts";
 import {
   type BroadcastSubscription,
   QueuedSubscription,
@@ -58,12 +62,30 @@ export interface BroadcasterOptions {
   readonly onError?: ErrorHook | undefined;
   /** Hears when the backplane becomes reachable or unreachable. */
   readonly onHealth?: ((change: HealthChange) => void) | undefined;
+  /**
+   * How long a user stays on a presence channel after her last connection left, in milliseconds, so
+   * that a reload does not flap; 5,000 unless told.
+   */
+  readonly presenceGraceMs?: number | undefined;
+  /**
+   * How long the users of a node that says nothing stay on presence channels, in milliseconds; 15,000
+   * unless told. A node speaks three times as often.
+   */
+  readonly presenceLeaseMs?: number | undefined;
+  /** Most members that a presence channel lists; above it only their number is told; 1,000 unless told. */
+  readonly maxPresenceMembers?: number | undefined;
+  /** Largest description of a member in UTF-8 bytes of JSON; 1,024 unless told. */
+  readonly maxPresenceInfoBytes?: number | undefined;
 }
 
 const DEFAULTS = {
   maxEventBytes: 1024 * 1024,
   authorizationTimeoutMs: 10_000,
   defaultAccess: "allow",
+  presenceGraceMs: 5_000,
+  presenceLeaseMs: 15_000,
+  maxPresenceMembers: 1_000,
+  maxPresenceInfoBytes: 1_024,
 } as const satisfies BroadcasterOptions;
 
 /** How the options of {@linkcode BroadcasterOptions} are checked; drivers add their own. */
@@ -75,6 +97,10 @@ export const BROADCASTER_CHECKS: {
   defaultAccess: oneOf("allow", "deny"),
   onError: callback,
   onHealth: callback,
+  presenceGraceMs: durationMs(0),
+  presenceLeaseMs: durationMs(100),
+  maxPresenceMembers: integer(0),
+  maxPresenceInfoBytes: integer(16),
 };
 
 const SUBSCRIBE_DEFAULTS = {
@@ -113,6 +139,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #authorization: Authorization<Subject>;
   readonly #reporter: ErrorReporter;
   readonly #health: Health;
+  readonly #presence: Presence;
   readonly #channels = new Map<string, LocalChannel>();
   #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -123,18 +150,20 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
    * @throws {BroadcastConfigError} On an unknown option or a bad value.
    */
   constructor(driver: BroadcastDriver, options: BroadcasterOptions = {}) {
-    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = readOptions(
-      "a broadcaster",
-      options,
-      BROADCASTER_CHECKS,
-      DEFAULTS,
-    );
+    const settings = readOptions("a broadcaster", options, BROADCASTER_CHECKS, DEFAULTS);
+    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = settings;
     this.#driver = driver;
     this.#maxEventBytes = maxEventBytes;
     this.#authorization = new Authorization(defaultAccess, authorizationTimeoutMs);
     this.#reporter = new ErrorReporter(onError);
     const isRemote = driver.open !== undefined;
     this.#health = new Health(isRemote ? "connecting" : "up", this.#reporter, onHealth);
+    this.#presence = new Presence(
+      driver,
+      settings,
+      this.#reporter,
+      (topic, listener) => this.#channel(topic).attach(listener, undefined),
+    );
     driver.open?.({
       health: (state, cause) => this.#health.set(state, cause),
       report: (error) => this.#reporter.report(error),
@@ -219,6 +248,22 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     return this.#channel(channel).attach(listener, after);
   }
 
+  /** Everybody on a presence channel; see {@linkcode Broadcaster.presence}. */
+  async presence(channel: string): Promise<readonly PresenceInfo[]> {
+    this.#assertPresence("list who is on", channel);
+    return await this.#presence.members(channel);
+  }
+
+  /** Watches a presence channel; see {@linkcode Broadcaster.watchPresence}. */
+  watchPresence(
+    channel: string,
+    listener: PresenceListener,
+    member?: PresenceInfo,
+  ): () => void {
+    this.#assertPresence("watch", channel);
+    return this.#presence.watch(channel, listener, member);
+  }
+
   /** Sets the rule for a pattern; see {@linkcode Broadcaster.authorize}. */
   authorize(pattern: string, authorizer: ChannelAuthorizer<Subject>): void {
     this.#assertOpen("authorize");
@@ -247,9 +292,11 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   async #close(): Promise<void> {
     // First of all: who listens again when told of the end must be refused.
     this.#state = "closed";
+    const left = this.#presence.close();
     for (const channel of [...this.#channels.values()]) channel.close();
     this.#channels.clear();
     this.#authorization.close();
+    await left;
     await this.#driver.close();
     this.#health.set("closed");
   }
@@ -266,6 +313,15 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       this.#channels.set(name, channel);
     }
     return channel;
+  }
+
+  #assertPresence(action: string, channel: string): void {
+    this.#assertOpen(`${action} a channel`);
+    if (isChannelName(channel) && isPresenceChannel(channel)) return;
+    throw new BroadcastSubscribeError(
+      `Cannot ${action} channel ${describe(channel)}: the name must start with "presence-", ` +
+        `and ${CHANNEL_NAME_RULE}`,
+    );
   }
 
   #assertOpen(action: string): void {

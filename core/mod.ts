@@ -33,6 +33,8 @@ export {
   type StoredEvent,
 } from "./event.ts";
 export type { BackplaneState, HealthChange } from "./health.ts";
+export type { LeasedChange, LeasedEntry, LeaseStore } from "./leases.ts";
+export type { PresenceListener, PresenceSnapshot } from "./presence_channel.ts";
 export type { ErrorHook } from "./hooks.ts";
 export type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
 export type {

@@ -12,7 +12,9 @@ import {
 import { eventBytes, type EventRecord, type Position } from "../core/event.ts";
 import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";
+import type { LeaseStore } from "../core/leases.ts";
 import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
+import { MemoryLeases } from "./memory/leases.ts";
 
 /** How much a {@linkcode MemoryBackend} keeps. */
 export interface MemoryHistoryOptions {
@@ -59,6 +61,8 @@ export class MemoryBackend {
   readonly #stored = new Map<string, HistoryRing>();
   /** Channels that nobody subscribes to, the longest untouched first. */
   readonly #idle = new Set<string>();
+  /** Leased entries of the nodes over this backend. */
+  readonly leases: LeaseStore = new MemoryLeases();
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
   #bytes = 0;
@@ -183,6 +187,8 @@ export class MemoryDriver implements BroadcastDriver {
     history: true,
     multiNode: true,
   };
+  /** Who holds what, for presence. */
+  readonly leases: LeaseStore;
   readonly #backend: MemoryBackend;
   readonly #subscriptions = new Set<() => void>();
   #closed = false;
@@ -190,6 +196,7 @@ export class MemoryDriver implements BroadcastDriver {
   /** Makes a node over a backend, its own one unless told. */
   constructor(backend: MemoryBackend = new MemoryBackend()) {
     this.#backend = backend;
+    this.leases = backend.leases;
   }
 
   /** Stores and delivers in the same turn, so that order needs no lock. */

@@ -5,6 +5,7 @@ const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;:/~]{1,200}$/;
 // deno-lint-ignore no-control-regex -- naming the control characters is the rule itself
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const RESERVED_PREFIX = /^(?:private|presence)-/i;
+const PRESENCE_PREFIX = /^presence-/i;
 
 /** The rule that {@linkcode isChannelName} checks, in words for an error message. */
 export const CHANNEL_NAME_RULE =
@@ -42,4 +43,9 @@ export function isEventName(value: unknown): value is string {
  */
 export function isReservedChannel(channel: string): boolean {
   return RESERVED_PREFIX.test(channel);
+}
+
+/** Tells whether a channel keeps a roster: its name starts with `presence-`, in any case. */
+export function isPresenceChannel(channel: string): boolean {
+  return PRESENCE_PREFIX.test(channel);
 }

@@ -1,8 +1,9 @@
 import type { BroadcastDriver, ChannelSink } from "../core/driver.ts";
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import type { BroadcastEvent, EventRecord, Position } from "../core/event.ts";
+import type { LeaseStore } from "../core/leases.ts";
 import type { BroadcastSubscription } from "../core/subscription.ts";
-import { equal, rejects, take, within } from "./expect.ts";
+import { equal, rejects, take, until, within } from "./expect.ts";
 
 /** One backend, private to a case, over which the suite opens one or two nodes. */
 export interface ContractBackend extends AsyncDisposable {
@@ -177,6 +178,65 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
     }
   });
 
+  const withLeases = (name: string, run: (a: LeaseStore, b: LeaseStore) => Promise<void>) =>
+    test(`driver contract: ${name}`, async () => {
+      await using backend = await open();
+      const driver = await backend.driver();
+      await using _a = new DriverBroadcaster(driver);
+      const { leases } = driver;
+      if (leases === undefined) return;
+      if (!driver.abilities.multiNode) return await run(leases, leases);
+      const other = await backend.driver();
+      await using _b = new DriverBroadcaster(other);
+      if (other.leases === undefined) throw new Error("One node has leases, the other has none");
+      await run(leases, other.leases);
+    });
+
+  withLeases("leased entries are listed on every node, by topic", async (a, b) => {
+    const values = ["", "1", "ü\u2028😀", '{"a":[1]}', "x".repeat(2_000)];
+    const changes = values.map((value, i) => ({ topic: "t", key: `key ${i}`, value }));
+    equal(await a.write("a", 60_000, changes), "new", "what the first write found");
+    const other = [{ topic: "t", key: "key 0", value: "b" }, {
+      topic: "u",
+      key: "__proto__",
+      value: "",
+    }];
+    await b.write("b", 60_000, other);
+    equal(
+      await listed(b, "t"),
+      [...values.map((v, i) => `a key ${i} ${v}`), "b key 0 b"],
+      "entries",
+    );
+    equal(await listed(a, "u"), ["b __proto__ "], "entries of the other topic");
+    equal(await listed(a, "none"), [], "entries of no topic");
+  });
+
+  withLeases("a leased entry is replaced and taken away by its owner alone", async (a, b) => {
+    const change = (value: string | undefined) => [{ topic: "t", key: "k", value }];
+    await a.write("a", 60_000, change("1"));
+    await b.write("b", 60_000, change("2"));
+    equal(await a.write("a", 60_000, change("3")), "held", "what the second write found");
+    equal(await listed(b, "t"), ["a k 3", "b k 2"], "entries after the replacement");
+    await b.write("b", 60_000, change(undefined));
+    await b.write("b", 60_000, change(undefined));
+    equal(await listed(a, "t"), ["a k 3"], "entries after the end of one");
+  });
+
+  withLeases("entries go with the lease, and a later lease finds none of them", async (a, b) => {
+    await a.write("kept", 60_000, [{ topic: "t", key: "k", value: "1" }]);
+    await a.write("short", 50, [{ topic: "t", key: "k", value: "1" }]);
+    await until(async () => (await listed(b, "t")).length === 1, "the end of the lease");
+    equal(await listed(b, "t"), ["kept k 1"], "entries after it");
+    const remaining = await b.remainingMs(["kept", "short", "never"]);
+    equal([...remaining.keys()], ["kept"], "leases that hold");
+    const keptMs = remaining.get("kept") ?? 0;
+    equal(keptMs > 0 && keptMs <= 60_000, true, "sense of the remaining time");
+    equal(await a.write("short", 60_000, []), "new", "what a write after the end found");
+    equal(await listed(b, "t"), ["kept k 1"], "entries of the new lease");
+    await a.write("kept", 1, []);
+    await until(async () => (await listed(b, "t")).length === 0, "the end of a lease cut short");
+  });
+
   withNodes("after close everything is refused, and closing twice is fine", async ({ driver }) => {
     await driver.close();
     await driver.close();
@@ -261,6 +321,11 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
     await using second = b.subscribe("fresh", { after: position });
     equal((await within(second.ready, "ready")).missed, 1, "missed events");
   });
+}
+
+async function listed(leases: LeaseStore, topic: string): Promise<string[]> {
+  const entries = await leases.list(topic);
+  return entries.map(({ owner, key, value }) => `${owner} ${key} ${value}`).sort();
 }
 
 async function subscribed(

@@ -40,3 +40,12 @@ export async function rejects(call: () => Promise<unknown>, what: string): Promi
   const outcome = await call().then(() => "resolved", () => "rejected");
   equal(outcome, "rejected", `outcome of ${what}`);
 }
+
+/** Asks again and again until the answer is yes: for what no event tells of, such as a lease's end. */
+export async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const giveUpAtMs = Date.now() + PATIENCE_MS;
+  while (!await isSo()) {
+    if (Date.now() > giveUpAtMs) throw new Error(`Waited for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -1,0 +1,331 @@
+import { monotonicUlid } from "@std/ulid";
+import { utf8ByteLength } from "../protocol/bytes.ts";
+import type { PresenceInfo } from "./authorization.ts";
+import type { BroadcastDriver } from "./driver.ts";
+import { BroadcastConfigError, BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
+import type { ErrorReporter } from "./hooks.ts";
+import type { LeaseStore } from "./leases.ts";
+import type { Attachment, ChannelListener } from "./listener.ts";
+import {
+  PresenceChannel,
+  type PresenceChannelHost,
+  type PresenceListener,
+} from "./presence_channel.ts";
+import { encodeAnnouncement, encodeEntry, MAX_WORDS, parseEntries } from "./presence_words.ts";
+import { type PresenceWord, Roster } from "./roster.ts";
+
+/** How long to wait before words that could not be stored or announced are tried again. */
+const FLUSH_RETRY_MS = 1_000;
+
+/** How soon after a lease should have run out it is looked for. */
+const SWEEP_DELAY_MS = 100;
+
+/** Limits and times of presence. */
+export interface PresenceSettings {
+  readonly presenceGraceMs: number;
+  readonly presenceLeaseMs: number;
+  readonly maxPresenceMembers: number;
+  readonly maxPresenceInfoBytes: number;
+}
+
+/** A user that connections of this node hold on a channel. */
+interface Held {
+  readonly member: PresenceInfo;
+  readonly seq: number;
+  connections: number;
+  /** Runs after the last connection left. */
+  grace: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** A presence channel on this node. */
+interface Place {
+  readonly channel: PresenceChannel;
+  readonly users: Map<string, Held>;
+}
+
+/**
+ * This node's part in presence: it speaks for its own connections, keeps its lease, and notices
+ * nodes whose lease has run out. Each node tells its own watchers what changed, so that the end of a
+ * node is announced once to each.
+ */
+export class Presence {
+  readonly #driver: BroadcastDriver;
+  readonly #settings: PresenceSettings;
+  readonly #reporter: ErrorReporter;
+  readonly #node = crypto.randomUUID();
+  readonly #places = new Map<string, Place>();
+  readonly #host: PresenceChannelHost;
+  #seq = 0;
+  /** Words that are not stored and announced yet, by channel and user. */
+  readonly #unsaid = new Map<string, Map<string, PresenceWord>>();
+  #saying: Promise<void> | undefined;
+  #lease: "none" | "held" = "none";
+  #beat: ReturnType<typeof setTimeout> | undefined;
+  #state: "open" | "closed" = "open";
+
+  constructor(
+    driver: BroadcastDriver,
+    settings: PresenceSettings,
+    reporter: ErrorReporter,
+    listen: (topic: string, listener: ChannelListener) => Attachment,
+  ) {
+    this.#driver = driver;
+    this.#settings = settings;
+    this.#reporter = reporter;
+    this.#host = {
+      maxMembers: settings.maxPresenceMembers,
+      list: async (channel) =>
+        parseEntries(await this.#leases(channel).list(topicOf(channel)))
+          .filter(({ node }) => node !== this.#node),
+      ownWords: (channel) => this.#ownWords(channel),
+      listen: (channel, listener) => listen(topicOf(channel), listener),
+      onThrow: (cause) =>
+        reporter.report(new BroadcastHookError("A listener of presence threw", { cause })),
+      onFailure: (channel, cause) => reporter.report(failure("load who is on", channel, cause)),
+    };
+  }
+
+  /** Everybody on a channel, asked from the store. */
+  async members(channel: string): Promise<readonly PresenceInfo[]> {
+    try {
+      const roster = new Roster();
+      roster.replace(parseEntries(await this.#leases(channel).list(topicOf(channel))));
+      return roster.members;
+    } catch (cause) {
+      throw failure("list who is on", channel, cause);
+    }
+  }
+
+  /**
+   * Watches a channel, as a member where one is given, until the returned function is called.
+   *
+   * @throws {BroadcastConfigError} Where the driver keeps no leases, or the description is too large.
+   */
+  watch(
+    channel: string,
+    listener: PresenceListener,
+    member: PresenceInfo | undefined,
+  ): () => void {
+    this.#leases(channel);
+    if (member !== undefined) this.#checkSize(channel, member);
+    const place = this.#place(channel);
+    const held = member === undefined ? undefined : this.#enter(channel, place, member);
+    place.channel.watch(listener);
+    let leave: (() => void) | undefined = () => {
+      place.channel.unwatch(listener);
+      if (held !== undefined) this.#release(channel, place, held);
+      this.#closeIfEmpty(channel, place);
+    };
+    return () => {
+      leave?.();
+      leave = undefined;
+    };
+  }
+
+  /**
+   * Ends this node's part. Its users stay for the grace period, so that a deployment does not flap:
+   * whoever comes back to another node meanwhile never left.
+   */
+  async close(): Promise<void> {
+    this.#state = "closed";
+    clearTimeout(this.#beat);
+    for (const { channel, users } of this.#places.values()) {
+      channel.close();
+      for (const { grace } of users.values()) clearTimeout(grace);
+    }
+    this.#places.clear();
+    this.#unsaid.clear();
+    await this.#saying;
+    if (this.#lease === "none") return;
+    try {
+      const { presenceGraceMs } = this.#settings;
+      await this.#driver.leases?.write(this.#node, Math.max(1, presenceGraceMs), []);
+    } catch {
+      // The lease runs out by itself.
+    }
+  }
+
+  #leases(channel: string): LeaseStore {
+    const { leases } = this.#driver;
+    if (leases !== undefined) return leases;
+    throw new BroadcastConfigError(
+      `Cannot keep presence on channel "${channel}": the driver keeps no leases`,
+      { context: { channel } },
+    );
+  }
+
+  #checkSize(channel: string, member: PresenceInfo): void {
+    const { maxPresenceInfoBytes: max } = this.#settings;
+    const bytes = utf8ByteLength(JSON.stringify(member));
+    if (bytes <= max) return;
+    throw new BroadcastConfigError(
+      `Cannot enter channel "${channel}": a member's description is at most ${max} bytes, got ${bytes}`,
+      { context: { channel, user: member.id } },
+    );
+  }
+
+  #place(name: string): Place {
+    let place = this.#places.get(name);
+    if (place === undefined) {
+      place = { channel: new PresenceChannel(name, this.#host), users: new Map() };
+      this.#places.set(name, place);
+      if (this.#places.size === 1) this.#scheduleBeat(this.#settings.presenceLeaseMs / 3);
+    }
+    return place;
+  }
+
+  #closeIfEmpty(name: string, place: Place): void {
+    if (place.users.size > 0 || place.channel.watchers > 0) return;
+    place.channel.close();
+    this.#places.delete(name);
+    if (this.#places.size === 0) clearTimeout(this.#beat);
+  }
+
+  #enter(channel: string, place: Place, member: PresenceInfo): Held {
+    let held = place.users.get(member.id);
+    if (held === undefined) {
+      held = { member, seq: ++this.#seq, connections: 0, grace: undefined };
+      place.users.set(member.id, held);
+      this.#say(channel, place, { node: this.#node, user: member.id, seq: held.seq, member });
+    }
+    clearTimeout(held.grace);
+    held.connections++;
+    return held;
+  }
+
+  #release(channel: string, place: Place, held: Held): void {
+    if (--held.connections > 0 || this.#state === "closed") return;
+    held.grace = setTimeout(() => {
+      const { id: user } = held.member;
+      place.users.delete(user);
+      const word = { node: this.#node, user, seq: ++this.#seq, member: undefined };
+      this.#say(channel, place, word);
+      this.#closeIfEmpty(channel, place);
+    }, this.#settings.presenceGraceMs);
+  }
+
+  *#ownWords(channel: string): Iterable<PresenceWord> {
+    for (const { member, seq } of this.#places.get(channel)?.users.values() ?? []) {
+      yield { node: this.#node, user: member.id, seq, member };
+    }
+  }
+
+  #say(channel: string, place: Place, word: PresenceWord): void {
+    place.channel.applyOwn(word);
+    this.#note(channel, word);
+    this.#speak();
+  }
+
+  #note(channel: string, word: PresenceWord): void {
+    const words = this.#unsaid.get(channel) ?? new Map<string, PresenceWord>();
+    const known = words.get(word.user);
+    if (known === undefined || known.seq < word.seq) words.set(word.user, word);
+    this.#unsaid.set(channel, words);
+  }
+
+  /** Stores and announces what is unsaid; what is said meanwhile goes together, next. */
+  #speak(): void {
+    this.#saying ??= this.#sayAll().finally(() => this.#saying = undefined);
+  }
+
+  async #sayAll(): Promise<void> {
+    // What connections say in this turn goes together.
+    await undefined;
+    while (this.#unsaid.size > 0 && this.#state === "open") {
+      const words = [...this.#unsaid];
+      this.#unsaid.clear();
+      try {
+        await this.#store(words);
+        await Promise.all(words.map(([channel, said]) => this.#announce(channel, said)));
+      } catch (cause) {
+        for (const [channel, said] of words) {
+          for (const word of said.values()) this.#note(channel, word);
+        }
+        this.#reporter.report(failure("tell who is on", words[0]?.[0] ?? "", cause));
+        this.#scheduleBeat(FLUSH_RETRY_MS);
+        return;
+      }
+    }
+  }
+
+  /** Renews the lease on the way. Where it had run out, all that this node ever said is gone. */
+  async #store(words: readonly [string, ReadonlyMap<string, PresenceWord>][]): Promise<void> {
+    const changes = words.flatMap(([channel, said]) =>
+      [...said.values()].map((word) => ({
+        topic: topicOf(channel),
+        key: word.user,
+        value: encodeEntry(word),
+      }))
+    );
+    const lease = await this.#driver.leases?.write(
+      this.#node,
+      this.#settings.presenceLeaseMs,
+      changes,
+    );
+    const hadRunOut = lease === "new" && this.#lease === "held";
+    this.#lease = "held";
+    if (!hadRunOut) return;
+    for (const channel of this.#places.keys()) {
+      for (const word of this.#ownWords(channel)) this.#note(channel, word);
+    }
+  }
+
+  async #announce(channel: string, said: ReadonlyMap<string, PresenceWord>): Promise<void> {
+    const words = [...said.values()];
+    for (let i = 0; i < words.length; i += MAX_WORDS) {
+      await this.#driver.publish(topicOf(channel), {
+        id: monotonicUlid(),
+        event: "presence",
+        json: encodeAnnouncement(this.#node, words.slice(i, i + MAX_WORDS)),
+      });
+    }
+  }
+
+  #scheduleBeat(afterMs: number): void {
+    clearTimeout(this.#beat);
+    if (this.#state === "closed") return;
+    this.#beat = setTimeout(() => this.#onBeat(), afterMs);
+  }
+
+  async #onBeat(): Promise<void> {
+    let nextMs = this.#settings.presenceLeaseMs / 3;
+    try {
+      await this.#saying;
+      await this.#store([]);
+      nextMs = Math.min(nextMs, await this.#sweep() + SWEEP_DELAY_MS);
+    } catch (cause) {
+      const [channel = ""] = this.#places.keys();
+      this.#reporter.report(failure("keep the lease of", channel, cause));
+      nextMs = Math.min(nextMs, FLUSH_RETRY_MS);
+    }
+    if (this.#unsaid.size > 0) this.#speak();
+    if (this.#places.size > 0) this.#scheduleBeat(nextMs);
+  }
+
+  /** Takes out nodes whose lease has run out; tells when the next one could. */
+  async #sweep(): Promise<number> {
+    // Asked for before the store answers: a node that is heard of meanwhile is not judged by it.
+    const known = new Set([...this.#places.values()].flatMap(({ channel }) => [...channel.nodes]));
+    known.delete(this.#node);
+    if (known.size === 0) return Infinity;
+    const remaining = await this.#driver.leases?.remainingMs([...known]) ?? new Map();
+    for (const node of known) {
+      if (remaining.has(node)) continue;
+      for (const { channel } of this.#places.values()) channel.dropNode(node);
+    }
+    return Math.min(...remaining.values());
+  }
+}
+
+/** Where presence of a channel is announced and listed; no client can name it. */
+function topicOf(channel: string): string {
+  return `!presence:${channel}`;
+}
+
+function failure(action: string, channel: string, cause: unknown): BroadcastSubscribeError {
+  return new BroadcastSubscribeError(`Cannot ${action} channel "${channel}"`, {
+    status: 503,
+    context: { channel },
+    cause,
+  });
+}

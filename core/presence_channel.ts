@@ -1,0 +1,204 @@
+import type { PresenceInfo } from "./authorization.ts";
+import { BoundedBuffer } from "./bounded_buffer.ts";
+import type { AnyBroadcastError } from "./errors.ts";
+import type { ChannelEvent } from "./event.ts";
+import { callSafely } from "./hooks.ts";
+import type { Attachment, ChannelListener } from "./listener.ts";
+import { parseAnnouncement } from "./presence_words.ts";
+import { type PresenceWord, Roster, type RosterChange } from "./roster.ts";
+
+/** How long to wait before a roster that could not be loaded is tried again. */
+const LOAD_RETRY_MS = 1_000;
+
+/** How often a count is told while there are too many members to tell of each. */
+const COUNT_INTERVAL_MS = 1_000;
+
+/** Who is on a presence channel. */
+export interface PresenceSnapshot {
+  /** How many users. */
+  readonly count: number;
+  /** Each once; `undefined` where there are more than `maxPresenceMembers`. */
+  readonly members: readonly PresenceInfo[] | undefined;
+}
+
+/** Watches a presence channel. A throw is reported and touches nobody else. */
+export interface PresenceListener {
+  /** The whole roster: first of all, and again where there are too many to tell of each. */
+  here(snapshot: PresenceSnapshot): void;
+  /** A user came. */
+  join(member: PresenceInfo): void;
+  /** A user left. */
+  leave(user: string): void;
+}
+
+/** What a presence channel asks of its node. */
+export interface PresenceChannelHost {
+  readonly maxMembers: number;
+  /** What other nodes have stored about the channel. */
+  list(channel: string): Promise<readonly PresenceWord[]>;
+  /** What this node says about its own connections. */
+  ownWords(channel: string): Iterable<PresenceWord>;
+  /** Listens to what nodes announce about the channel. */
+  listen(channel: string, listener: ChannelListener): Attachment;
+  onThrow(cause: unknown): void;
+  onFailure(channel: string, cause: unknown): void;
+}
+
+/**
+ * The roster of one channel on this node. It is loaded from the store once the announcements are
+ * live, so that whatever the store does not show yet will be announced; each node's words are
+ * numbered, so that hearing of something twice changes nothing.
+ */
+export class PresenceChannel implements ChannelListener {
+  readonly #name: string;
+  readonly #host: PresenceChannelHost;
+  readonly #roster = new Roster();
+  readonly #listeners = new Set<PresenceListener>();
+  /** Words that came while the roster was loaded. */
+  readonly #held = new BoundedBuffer<PresenceWord>();
+  /** `opening` until the roster is known, `stale` while it is loaded again: it stays in force. */
+  #state: "opening" | "ready" | "stale" | "closed" = "opening";
+  /** Counts loads, so that one that was overtaken is dropped. */
+  #loads = 0;
+  /** Whether listeners know the members, or only how many there are. */
+  #isCounted = false;
+  #attachment: Attachment;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #count: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(name: string, host: PresenceChannelHost) {
+    this.#name = name;
+    this.#host = host;
+    this.#attachment = host.listen(name, this);
+  }
+
+  get watchers(): number {
+    return this.#listeners.size;
+  }
+
+  get nodes(): Set<string> {
+    return this.#roster.nodes;
+  }
+
+  /** Adds a watcher; it hears `here` as soon as the roster is known. */
+  watch(listener: PresenceListener): void {
+    this.#listeners.add(listener);
+    if (this.#isKnown) this.#call(listener, (it) => it.here(this.#snapshot()));
+  }
+
+  unwatch(listener: PresenceListener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** This node's own word counts at once. */
+  applyOwn(word: PresenceWord): void {
+    if (this.#isKnown) this.#tell(this.#roster.apply(word));
+  }
+
+  dropNode(node: string): void {
+    if (this.#isKnown) this.#tell(this.#roster.dropNode(node));
+  }
+
+  close(): void {
+    this.#state = "closed";
+    clearTimeout(this.#retry);
+    clearTimeout(this.#count);
+    this.#attachment.detach();
+  }
+
+  get #isKnown(): boolean {
+    return this.#state === "ready" || this.#state === "stale";
+  }
+
+  live(): void {
+    this.#load();
+  }
+
+  event(event: ChannelEvent): void {
+    for (const word of parseAnnouncement(event.json)) {
+      if (this.#state === "ready") this.#tell(this.#roster.apply(word));
+      else this.#held.push(word, event.bytes);
+    }
+  }
+
+  /** Announcements may be missing: the store knows. */
+  lost(): void {
+    this.#load();
+  }
+
+  ended(error: AnyBroadcastError | undefined): void {
+    // Without an error the broadcaster was closed.
+    if (error === undefined || this.#state === "closed") return;
+    this.#host.onFailure(this.#name, error);
+    this.#retryLater(() => this.#attachment = this.#host.listen(this.#name, this));
+  }
+
+  async #load(): Promise<void> {
+    if (this.#state === "ready") this.#state = "stale";
+    const load = ++this.#loads;
+    const isOver = () => this.#state === "closed" || load !== this.#loads;
+    try {
+      const stored = await this.#host.list(this.#name);
+      if (isOver()) return;
+      const isComplete = !this.#held.overflowed;
+      const held = this.#held.takeAll();
+      if (isComplete) this.#know([...stored, ...this.#host.ownWords(this.#name)], held);
+      else this.#load();
+    } catch (cause) {
+      if (isOver()) return;
+      this.#host.onFailure(this.#name, cause);
+      this.#retryLater(() => this.#load());
+    }
+  }
+
+  #know(stored: readonly PresenceWord[], held: readonly PresenceWord[]): void {
+    const isFirst = this.#state === "opening";
+    this.#state = "ready";
+    const changes = [
+      ...this.#roster.replace(stored),
+      ...held.flatMap((word) => this.#roster.apply(word)),
+    ];
+    if (isFirst) this.#tellHere();
+    else this.#tell(changes);
+  }
+
+  #retryLater(run: () => void): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(run, LOAD_RETRY_MS);
+  }
+
+  #snapshot(): PresenceSnapshot {
+    const { size, members } = this.#roster;
+    return { count: size, members: size > this.#host.maxMembers ? undefined : members };
+  }
+
+  #tell(changes: readonly RosterChange[]): void {
+    if (changes.length === 0) return;
+    if (this.#isCounted || this.#roster.size > this.#host.maxMembers) {
+      this.#count ??= setTimeout(() => {
+        this.#count = undefined;
+        this.#tellHere();
+      }, COUNT_INTERVAL_MS);
+      this.#isCounted = true;
+      return;
+    }
+    for (const change of changes) {
+      for (const listener of [...this.#listeners]) {
+        this.#call(listener, (it) => {
+          if (change.type === "join") it.join(change.member);
+          else it.leave(change.user);
+        });
+      }
+    }
+  }
+
+  #tellHere(): void {
+    const snapshot = this.#snapshot();
+    this.#isCounted = snapshot.members === undefined;
+    for (const listener of [...this.#listeners]) this.#call(listener, (it) => it.here(snapshot));
+  }
+
+  #call(listener: PresenceListener, call: (listener: PresenceListener) => void): void {
+    if (this.#listeners.has(listener)) callSafely(() => call(listener), this.#host.onThrow);
+  }
+}

@@ -1,0 +1,277 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  BroadcastConfigError,
+  type BroadcastDriver,
+  type BroadcasterOptions,
+  type BroadcastError,
+  BroadcastSubscribeError,
+  DriverBroadcaster,
+  type LeaseStore,
+  MemoryBackend,
+  MemoryDriver,
+  type PresenceInfo,
+} from "@airwave/broadcast";
+import { FakeTime } from "@airwave/broadcast/testing";
+
+/** A memory node that a test freezes, thaws and ends without a word. */
+class Node implements AsyncDisposable {
+  readonly errors: BroadcastError[] = [];
+  readonly broadcaster: DriverBroadcaster;
+  #state: "alive" | "cut" = "alive";
+
+  constructor(backend: MemoryBackend, options: BroadcasterOptions = {}) {
+    const inner = new MemoryDriver(backend);
+    const alive = async <T>(run: () => Promise<T>): Promise<T> => {
+      if (this.#state === "cut") throw new Error("The backplane is out of reach");
+      return await run();
+    };
+    const leases: LeaseStore = {
+      write: (...args) => alive(() => inner.leases.write(...args)),
+      list: (topic) => alive(() => inner.leases.list(topic)),
+      remainingMs: (owners) => alive(() => inner.leases.remainingMs(owners)),
+    };
+    const driver: BroadcastDriver = {
+      abilities: inner.abilities,
+      leases,
+      publish: (channel, record) => alive(() => inner.publish(channel, record)),
+      subscribe: (channel, sink) => inner.subscribe(channel, sink),
+      read: (channel, after) => inner.read(channel, after),
+      close: () => inner.close(),
+    };
+    this.broadcaster = new DriverBroadcaster(driver, {
+      onError: (error) => this.errors.push(error),
+      ...options,
+    });
+  }
+
+  cut(): void {
+    this.#state = "cut";
+  }
+
+  heal(): void {
+    this.#state = "alive";
+  }
+
+  /** Watches as a tab of a user does; `told` is what a client would have been told. */
+  watch(user?: string, info: Record<string, unknown> = {}): { told: string[]; leave(): void } {
+    const told: string[] = [];
+    const names = (members: readonly PresenceInfo[]) => members.map(({ id }) => id).sort().join();
+    const leave = this.broadcaster.watchPresence(
+      "presence-room",
+      {
+        here: ({ count, members }) => told.push(members ? `here ${names(members)}` : `${count}`),
+        join: ({ id }) => told.push(`+${id}`),
+        leave: (id) => told.push(`-${id}`),
+      },
+      user === undefined ? undefined : { id: user, ...info },
+    );
+    return { told, leave };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.broadcaster.close();
+  }
+}
+
+const members = async (node: Node) =>
+  (await node.broadcaster.presence("presence-room")).map(({ id }) => id).sort();
+
+Deno.test("guarantee 10: a user is in once however many tabs and nodes, and leaves with the last", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const watcher = a.watch();
+  await time.tick(0);
+  const tabs = [a.watch("ada"), a.watch("ada"), b.watch("ada"), b.watch("bob"), b.watch("bob")];
+  await time.tick(0);
+  assertEquals(watcher.told, ["here ", "+ada", "+bob"]);
+  assertEquals(tabs[3]?.told[0], "here ada,bob");
+  assertEquals([await members(a), await members(b)], [["ada", "bob"], ["ada", "bob"]]);
+  for (const tab of tabs) {
+    tab.leave();
+    tab.leave();
+    await time.tick(4_999);
+  }
+  assertEquals(watcher.told.slice(3), ["-ada"]);
+  await time.tick(1);
+  assertEquals(watcher.told.slice(3), ["-ada", "-bob"]);
+  assertEquals(await members(b), []);
+});
+
+Deno.test("a reload within the grace period does not flap, on another node neither", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const watcher = b.watch();
+  await time.tick(0);
+  const first = a.watch("ada");
+  await time.tick(0);
+  first.leave();
+  await time.tick(4_000);
+  const second = a.watch("ada");
+  await time.tick(60_000);
+  second.leave();
+  await time.tick(4_000);
+  b.watch("ada");
+  await time.tick(60_000);
+  assertEquals(watcher.told, ["here ", "+ada"]);
+});
+
+Deno.test("guarantee 10: a crashed node's users leave with its lease, each told once", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  a.watch("ada");
+  a.watch("bob");
+  const survivor = b.watch("bob");
+  await time.tick(20_000);
+  a.cut();
+  await time.tick(9_000);
+  assertEquals(survivor.told, ["here ada,bob"]);
+  await time.tick(8_000);
+  assertEquals(survivor.told, ["here ada,bob", "-ada"]);
+  assertEquals(await members(b), ["bob"]);
+});
+
+Deno.test("a node frozen longer than its lease is right again when thawed: no ghost, no double", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const frozen = a.watch("ada");
+  const staying = b.watch("bob");
+  await time.tick(0);
+  a.cut();
+  await time.tick(20_000);
+  assertEquals(staying.told.at(-1), "-ada");
+  const late = b.watch("eve");
+  a.heal();
+  await time.tick(6_000);
+  assertEquals(staying.told, ["here ada,bob", "-ada", "+eve", "+ada"]);
+  assertEquals(late.told, ["here bob,eve", "+ada"]);
+  assertEquals(frozen.told, ["here ada,bob", "+eve"]);
+  assertEquals([await members(a), await members(b)], [["ada", "bob", "eve"], [
+    "ada",
+    "bob",
+    "eve",
+  ]]);
+});
+
+Deno.test("while the store is out of reach nothing is said to have changed; afterwards all is", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const watcher = b.watch();
+  await time.tick(0);
+  const ada = a.watch("ada");
+  await time.tick(0);
+  a.cut();
+  ada.leave();
+  a.watch("eve");
+  await time.tick(6_000);
+  assertEquals(watcher.told, ["here ", "+ada"]);
+  a.heal();
+  await time.tick(2_000);
+  assertEquals(watcher.told.slice(2).sort(), ["+eve", "-ada"]);
+  assertEquals(a.errors[0]?.code, "broadcast.subscribe");
+});
+
+Deno.test("a node that closes keeps its users for the grace period: a deployment does not flap", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using b = new Node(backend);
+  const a = new Node(backend);
+  a.watch("ada");
+  a.watch("eve");
+  const watcher = b.watch();
+  await time.tick(0);
+  await a.broadcaster.close();
+  await time.tick(2_000);
+  b.watch("ada");
+  await time.tick(20_000);
+  assertEquals(watcher.told.slice(1), ["-eve"]);
+});
+
+Deno.test("above the limit only the number is told, at most once a second", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend, { maxPresenceMembers: 2, presenceGraceMs: 0 });
+  const watcher = a.watch();
+  await time.tick(0);
+  const tabs = ["1", "2", "3", "4"].map((user) => a.watch(user));
+  await time.tick(1_000);
+  assertEquals(watcher.told, ["here ", "+1", "+2", "4"]);
+  assertEquals(a.watch().told, ["4"]);
+  tabs[0]?.leave();
+  tabs[1]?.leave();
+  await time.tick(1_000);
+  assertEquals(watcher.told.slice(4), ["here 3,4"]);
+  tabs[2]?.leave();
+  await time.tick(0);
+  assertEquals(watcher.told.slice(5), ["-3"]);
+});
+
+Deno.test("presence refuses other channels, large descriptions, and drivers without leases", async () => {
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  const listener = { here() {}, join() {}, leave() {} };
+  await assertRejects(() => a.broadcaster.presence("room"), BroadcastSubscribeError, "presence-");
+  assertThrows(
+    () => a.watch("ada", { bio: "x".repeat(1_100) }),
+    BroadcastConfigError,
+    "at most 1024 bytes, got 1121",
+  );
+  const { abilities } = new MemoryDriver(backend);
+  const bare: BroadcastDriver = {
+    abilities,
+    publish: () => Promise.resolve(undefined),
+    subscribe: () => Promise.resolve({ close: () => Promise.resolve() }),
+    read: () => Promise.reject(new Error("never asked")),
+    close: () => Promise.resolve(),
+  };
+  await using without = new DriverBroadcaster(bare);
+  assertThrows(
+    () => without.watchPresence("presence-room", listener, { id: "ada" }),
+    BroadcastConfigError,
+    "keeps no leases",
+  );
+});
+
+Deno.test("what strangers write into the store or announce is no member", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  const topic = "!presence:presence-room";
+  const values = ["", "{", "[]", "[1]", '["1",{"id":"k"}]', '[1,{"id":"other"}]', '[1,{"id":7}]'];
+  await backend.leases.write("x", 60_000, values.map((value) => ({ topic, key: "k", value })));
+  const watcher = a.watch("ada");
+  await time.tick(0);
+  const announcements = [
+    "7",
+    "null",
+    "{}",
+    '{"n":1,"w":[]}',
+    '{"n":"x","w":7}',
+    '{"n":"x","w":[7,[1],["k",1,{"id":"z"}]]}',
+  ];
+  for (const [i, json] of announcements.entries()) {
+    backend.publish(topic, { id: String(i), event: "presence", json });
+  }
+  await time.tick(0);
+  assertEquals(watcher.told, ["here ada"]);
+  assertEquals(a.errors, []);
+});
+
+Deno.test("guarantee 9: after close no timer of presence is left", async () => {
+  using time = new FakeTime();
+  const node = new Node(new MemoryBackend());
+  node.watch("ada").leave();
+  node.watch("bob");
+  await time.tick(0);
+  await node.broadcaster.close();
+  assertEquals(time.pendingTimers, 0);
+});

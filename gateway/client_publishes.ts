@@ -1,5 +1,6 @@
 import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
-import type { PubFrame } from "../protocol/frames.ts";
+import type { PublishReceipt } from "../core/event.ts";
+import type { PubFrame, Revision } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
 import { isChannelName, isEventName } from "../protocol/names.ts";
 import { TokenBucket } from "./rate_limit.ts";
@@ -9,10 +10,12 @@ import type { SessionHost } from "./session.ts";
 export interface Publisher<Subject> {
   readonly id: string;
   readonly subject: Subject | undefined;
+  readonly revision: Revision;
   readonly isEnded: boolean;
   /** Whether the client holds the channel, so that its rule has been asked already. */
   holds(channel: string): boolean;
-  refuse(channel: string, reason: ErrReason): void;
+  published(frame: PubFrame, receipt: PublishReceipt): void;
+  refuse(frame: PubFrame, reason: ErrReason): void;
 }
 
 /** A publish that waits for its decision, and the characters it came in. */
@@ -38,7 +41,7 @@ export class ClientPublishes<Subject> {
   accept(frame: PubFrame, size: number): void {
     const isOver = this.#pendingBytes + size > this.#host.settings.maxQueuedBytes;
     if (!this.#rate.take() || isOver) {
-      return this.#publisher.refuse(frame.c, "publish rate limited");
+      return this.#publisher.refuse(frame, "publish rate limited");
     }
     this.#pending.push({ frame, size });
     this.#pendingBytes += size;
@@ -52,18 +55,21 @@ export class ClientPublishes<Subject> {
 
   async #workOff(): Promise<void> {
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
-      const refusal = await this.#publish(next.frame);
-      if (refusal !== undefined) this.#publisher.refuse(next.frame.c, refusal);
+      const outcome = await this.#publish(next.frame);
+      if (typeof outcome === "string") this.#publisher.refuse(next.frame, outcome);
+      else this.#publisher.published(next.frame, outcome);
       this.#pendingBytes -= next.size;
       this.#pending.shift();
     }
   }
 
-  /** Why a publish is refused, or nothing if it happened. */
-  async #publish({ c: channel, e: event, d: data }: PubFrame): Promise<ErrReason | undefined> {
+  /** What the event became, or why it is refused. */
+  async #publish(frame: PubFrame): Promise<PublishReceipt | ErrReason> {
+    const { c: channel, e: event, d: data, i: id } = frame;
     const { broadcaster, allowClientPublish, authorizationTimeoutMs } = this.#host.settings;
     if (!isChannelName(channel)) return "invalid channel name";
     if (!isEventName(event)) return "invalid event name";
+    if (id !== undefined && !isEventName(id)) return "publish refused";
     if (allowClientPublish === undefined) return "publish denied";
     const { subject, id: clientId } = this.#publisher;
     try {
@@ -81,10 +87,13 @@ export class ClientPublishes<Subject> {
       return "publish denied";
     }
     try {
-      await broadcaster.publish(channel, { event, data });
+      const except = frame.x === true ? clientId : undefined;
+      return await broadcaster.publish(channel, { event, data, id }, { except });
     } catch (error) {
       this.#report(error, "Cannot publish for a client");
-      return "publish failed";
+      // Revision 1 has one word for both.
+      const isRefused = isBroadcastError(error) && error.status === 400;
+      return isRefused && this.#publisher.revision === 2 ? "publish refused" : "publish failed";
     }
   }
 

@@ -1,6 +1,6 @@
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { encodeFrame, encodeMsgFrame } from "../protocol/codec.ts";
-import type { ServerFrame } from "../protocol/frames.ts";
+import type { Revision, ServerFrame } from "../protocol/frames.ts";
 import type { ChannelEvent } from "../core/event.ts";
 import type { EncodedFrame } from "./outbound_queue.ts";
 
@@ -10,20 +10,28 @@ export function encode(frame: ServerFrame): EncodedFrame {
 }
 
 /**
- * Encodes events, each once: all subscribers of a channel are called in a row with the same event,
- * so remembering the last one is enough.
+ * Encodes events, each once for a revision: all subscribers of a channel are called in a row with
+ * the same event, so remembering the last one is enough.
  */
 export class EventEncoder {
   #event: ChannelEvent | undefined;
-  #frame: EncodedFrame = measured("");
+  #frames: { 1?: EncodedFrame; 2?: EncodedFrame } = {};
 
-  encode(event: ChannelEvent): EncodedFrame {
+  encode(event: ChannelEvent, revision: Revision): EncodedFrame {
     if (event !== this.#event) {
       this.#event = event;
-      this.#frame = measured(encodeMsgFrame(event.channel, event.event, event.json, event.id));
+      this.#frames = {};
     }
-    return this.#frame;
+    return this.#frames[revision] ??= encodeEvent(event, revision);
   }
+}
+
+function encodeEvent(
+  { channel, event, json, id, position }: ChannelEvent,
+  revision: Revision,
+): EncodedFrame {
+  const offset = revision === 1 ? undefined : position?.offset;
+  return measured(encodeMsgFrame(channel, event, json, id, offset));
 }
 
 function measured(text: string): EncodedFrame {

@@ -3,6 +3,7 @@ import { BroadcastHandshakeError, BroadcastHookError } from "../core/errors.ts";
 import { ErrorReporter } from "../core/hooks.ts";
 import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
+import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
 import { EventEncoder } from "./encoder.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
@@ -151,7 +152,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * @returns What the glue passes the socket's events to.
    */
   connect(socket: GatewaySocket, request: Request): SocketEvents {
-    const session = new Session(socket, this.#host);
+    const session = new Session(socket, revisionOf(request), this.#host);
     if (this.#state === "closed") {
       session.end(CLOSE.goingAway);
       return session;
@@ -229,6 +230,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   #log(level: "debug" | "warn", message: string, context: Record<string, unknown>): void {
     this.#reporter.run("logger", () => this.#settings.logger?.[level](message, context));
   }
+}
+
+/** What a client asks for with `?v=`, or the highest that is known here. */
+function revisionOf(request: Request): Revision {
+  return Number(new URL(request.url).searchParams.get("v")) >= 2 ? 2 : 1;
 }
 
 function isWebSocketHandshake(request: Request): boolean {

@@ -1,6 +1,7 @@
-import type { ChannelEvent } from "../core/event.ts";
+import type { ChannelEvent, Position } from "../core/event.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
-import type { Attachment, ChannelListener } from "../core/listener.ts";
+import type { Attachment, ChannelListener, SubscriptionStart } from "../core/listener.ts";
+import type { SubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
 
 /** Longest wait of a platform timer; an expiry further away is waited for in steps. */
@@ -9,11 +10,13 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** What a held channel tells its session. */
 export interface HeldChannelActions {
   /** The subscription is live. */
-  live(channel: HeldChannel): void;
+  live(channel: HeldChannel, start: SubscriptionStart): void;
   /** An event for the client. */
-  event(event: ChannelEvent): void;
+  event(channel: HeldChannel, event: ChannelEvent): void;
+  /** Events may be missing before what follows. */
+  lost(channel: HeldChannel): void;
   /** The subscription is over, for this reason. */
-  refused(channel: HeldChannel, reason: ErrReason, error?: AnyBroadcastError): void;
+  over(channel: HeldChannel, reason: ErrReason, error?: AnyBroadcastError): void;
 }
 
 /**
@@ -22,13 +25,18 @@ export interface HeldChannelActions {
  */
 export class HeldChannel implements ChannelListener {
   readonly name: string;
+  /** The requests that wait for its first answer. */
+  readonly requests: SubFrame[];
+  /** The last event that was sent, or where the subscription began. */
+  position: Position | undefined;
   readonly #actions: HeldChannelActions;
   #state: "asking" | "opening" | "live" | "released" = "asking";
   #attachment: Attachment | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(name: string, actions: HeldChannelActions) {
-    this.name = name;
+  constructor(request: SubFrame, actions: HeldChannelActions) {
+    this.name = request.c;
+    this.requests = [request];
     this.#actions = actions;
   }
 
@@ -55,26 +63,28 @@ export class HeldChannel implements ChannelListener {
     this.#attachment?.detach();
   }
 
-  live(): void {
+  live(start: SubscriptionStart): void {
     this.#state = "live";
-    this.#actions.live(this);
+    this.position = start.position;
+    this.#actions.live(this, start);
   }
 
   event(event: ChannelEvent): void {
-    this.#actions.event(event);
+    this.#actions.event(this, event);
   }
 
-  /** Revision 1 has no word for it; the client goes on with what follows. */
-  lost(): void {}
+  lost(): void {
+    this.#actions.lost(this);
+  }
 
   ended(error: AnyBroadcastError | undefined): void {
-    this.#actions.refused(this, "subscription failed", error);
+    this.#actions.over(this, "subscription failed", error);
   }
 
   #expireAt(expiresAt: number): void {
     const remainingMs = expiresAt - Date.now();
     if (remainingMs <= 0) {
-      this.#actions.refused(this, "unauthorized");
+      this.#actions.over(this, "unauthorized");
       return;
     }
     this.#expiry = setTimeout(

@@ -1,11 +1,21 @@
 import type { Deadlines } from "../core/deadline.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
-import type { ChannelEvent } from "../core/event.ts";
+import type { ChannelEvent, Position, PublishReceipt } from "../core/event.ts";
+import type { SubscriptionStart } from "../core/listener.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import { parseClientMessage } from "../protocol/codec.ts";
-import type { ClientFrame, ServerFrame } from "../protocol/frames.ts";
-import type { ErrReason } from "../protocol/reasons.ts";
+import type {
+  ClientFrame,
+  PubFrame,
+  Recovery,
+  Revision,
+  ServerFrame,
+  SubFrame,
+  UnsubFrame,
+  WirePosition,
+} from "../protocol/frames.ts";
+import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import { isChannelName } from "../protocol/names.ts";
 import { asBroadcastError, ClientPublishes, type Publisher } from "./client_publishes.ts";
 import { encode, type EventEncoder } from "./encoder.ts";
@@ -45,6 +55,7 @@ export interface SessionEnd {
  */
 export class Session<Subject> implements SocketEvents, Publisher<Subject> {
   readonly id: string = crypto.randomUUID();
+  readonly revision: Revision;
   readonly #socket: GatewaySocket;
   readonly #host: SessionHost<Subject>;
   readonly #queue: OutboundQueue;
@@ -56,8 +67,9 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
   /** `joining` until it is known who is there, and nothing is read from the client. */
   #state: "joining" | "open" | "ended" = "joining";
 
-  constructor(socket: GatewaySocket, host: SessionHost<Subject>) {
+  constructor(socket: GatewaySocket, revision: Revision, host: SessionHost<Subject>) {
     const { settings } = host;
+    this.revision = revision;
     this.#socket = socket;
     this.#host = host;
     this.#queue = new OutboundQueue(
@@ -89,12 +101,13 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
     this.#state = "open";
     announce();
     if (this.isEnded) return;
-    const { pingIntervalMs, pongTimeoutMs } = this.#host.settings;
+    const { pingIntervalMs, pongTimeoutMs, maxFrameBytes } = this.#host.settings;
     this.#heartbeat = new Heartbeat(pingIntervalMs, pongTimeoutMs, {
       ping: () => this.#sendEncoded(PING),
       dead: () => this.end(CLOSE.pingTimeout),
     });
-    this.#send({ t: "welcome", id: this.id });
+    const limits = { v: 2, ping: pingIntervalMs, max: maxFrameBytes };
+    this.#send({ t: "welcome", id: this.id, ...(this.revision === 1 ? {} : limits) });
   }
 
   message(data: unknown): void {
@@ -111,8 +124,11 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
       this.end(CLOSE.frameTooLarge);
       return;
     }
-    for (const parsed of parseClientMessage(data, 1)) {
-      if (parsed.kind === "frame") this.#receive(parsed.frame, data.length);
+    const frames = parseClientMessage(data, this.revision);
+    for (const parsed of frames) {
+      // A frame may end the connection, and what stands behind it in a batch is not heard any more.
+      if (this.isEnded) return;
+      if (parsed.kind === "frame") this.#receive(parsed.frame, data.length / frames.length);
     }
   }
 
@@ -146,12 +162,9 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
   #receive(frame: ClientFrame, size: number): void {
     switch (frame.t) {
       case "sub":
-        return this.#subscribe(frame.c);
-      case "unsub": {
-        const channel = this.#channels.get(frame.c);
-        if (channel !== undefined) this.#release(channel);
-        return;
-      }
+        return this.#subscribe(frame);
+      case "unsub":
+        return this.#unsubscribe(frame);
       case "pub":
         return this.#publishes.accept(frame, size);
       case "auth":
@@ -161,40 +174,47 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
     }
   }
 
-  #subscribe(name: string): void {
+  #subscribe(request: SubFrame): void {
+    const { c: name } = request;
     const held = this.#channels.get(name);
-    if (held !== undefined) {
-      // One that is still on its way is answered when it is live.
-      if (held.isLive) this.#send({ t: "ok", c: name });
-      return;
-    }
-    if (!this.#subscribes.take()) return this.refuse(name, "rate limited");
-    if (!isChannelName(name)) return this.refuse(name, "invalid channel name");
+    if (held !== undefined) return this.#subscribeAgain(held, request);
+    if (!this.#subscribes.take()) return this.refuse(request, "rate limited");
+    if (!isChannelName(name)) return this.refuse(request, "invalid channel name");
     if (this.#channels.size >= this.#host.settings.maxChannelsPerConnection) {
-      return this.refuse(name, "too many channels");
+      return this.refuse(request, "too many channels");
     }
-    const channel = new HeldChannel(name, {
-      live: () => {
-        this.#host.subscribed(name);
-        this.#send({ t: "ok", c: name });
-      },
-      event: (event) => this.#deliver(event),
-      refused: (channel, reason, error) => {
+    const channel = new HeldChannel(request, {
+      live: (channel, start) => this.#onLive(channel, start),
+      event: (channel, event) => this.#deliver(channel, event),
+      lost: (channel) => this.#onLost(channel),
+      over: (channel, reason, error) => {
         if (error !== undefined) this.#host.report(error);
         this.#drop(channel, reason);
       },
     });
     this.#channels.set(name, channel);
-    this.#open(channel);
+    this.#open(channel, request.p);
   }
 
-  async #open(channel: HeldChannel): Promise<void> {
+  #subscribeAgain(held: HeldChannel, request: SubFrame): void {
+    if (held.isLive) return this.#answerSub(request, held.position, "none");
+    // One that is still on its way is answered when it is live; revision 1 has one answer for all.
+    if (this.revision === 1) return;
+    if (!this.#subscribes.take()) return this.refuse(request, "rate limited");
+    held.requests.push(request);
+  }
+
+  async #open(channel: HeldChannel, p: WirePosition | undefined): Promise<void> {
     const { broadcaster } = this.#host.settings;
     try {
       const decision = await broadcaster.authorizeFor(channel.name, this.#subject);
       if (channel.isReleased) return;
       if (decision.authorized !== true) return this.#drop(channel, "unauthorized");
-      channel.open((listener) => broadcaster.listen(channel.name, listener), decision.expiresAt);
+      const after = p && { epoch: p.e, offset: p.o };
+      channel.open(
+        (listener) => broadcaster.listen(channel.name, listener, { after }),
+        decision.expiresAt,
+      );
     } catch (error) {
       if (channel.isReleased) return;
       const failure = asBroadcastError(error, "Cannot open a subscription");
@@ -204,9 +224,33 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
     }
   }
 
+  #onLive(channel: HeldChannel, { position, recovery, missed }: SubscriptionStart): void {
+    this.#host.subscribed(channel.name);
+    const requests = channel.requests.splice(0);
+    for (const request of requests) {
+      // Who asked from another position than the first was not resumed from there.
+      const isResumed = isSamePosition(request.p, requests[0]?.p);
+      this.#answerSub(request, position, isResumed ? recovery : "none", missed);
+    }
+  }
+
+  /** Revision 1 has no word for it; the client goes on with what follows. */
+  #onLost(channel: HeldChannel): void {
+    if (this.revision === 2) this.#drop(channel, "position lost");
+  }
+
+  /** Tells the client that it does not hold the channel, or not any more. */
   #drop(channel: HeldChannel, reason: ErrReason): void {
+    const { name } = channel;
+    const wasLive = channel.isLive;
     this.#release(channel);
-    this.refuse(channel.name, reason);
+    if (wasLive && this.revision === 2) {
+      const { k, w } = REASONS[reason];
+      this.#send({ t: "gone", c: name, k, r: reason, w });
+      return;
+    }
+    const requests = wasLive ? [{ c: name }] : channel.requests;
+    for (const request of requests) this.refuse(request, reason);
   }
 
   #release(channel: HeldChannel): void {
@@ -216,16 +260,48 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
     if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
   }
 
+  #unsubscribe({ c, n }: UnsubFrame): void {
+    const channel = this.#channels.get(c);
+    if (channel !== undefined) this.#release(channel);
+    if (n !== undefined) this.#send({ t: "ok", c, n });
+  }
+
   holds(channel: string): boolean {
     return this.#channels.get(channel)?.isLive === true;
   }
 
-  refuse(channel: string, reason: ErrReason): void {
-    this.#send({ t: "err", c: channel, r: reason });
+  published({ c, n }: PubFrame, { id, position }: PublishReceipt): void {
+    if (n !== undefined) this.#send({ t: "ok", c, n, i: id, p: toWire(position) });
   }
 
-  #deliver(event: ChannelEvent): void {
-    this.#sendEncoded(this.#host.encoder.encode(event));
+  refuse({ c, n }: { readonly c: string; readonly n?: number | undefined }, reason: ErrReason) {
+    const details = this.revision === 1 ? undefined : { n, ...REASONS[reason] };
+    this.#send({ t: "err", c, r: reason, ...details });
+  }
+
+  #answerSub(
+    { c, n }: SubFrame,
+    position: Position | undefined,
+    r: Recovery,
+    missed = 0,
+  ): void {
+    const p = toWire(position);
+    const details = this.revision === 1
+      ? undefined
+      : { n, p, r, m: r === "ok" ? missed : undefined };
+    this.#send({ t: "ok", c, ...details });
+  }
+
+  #deliver(channel: HeldChannel, event: ChannelEvent): void {
+    channel.position = event.position;
+    if (event.except !== undefined && event.except === this.id) return this.#skip(event);
+    this.#sendEncoded(this.#host.encoder.encode(event, this.revision));
+  }
+
+  /** The client is left out, but must know where the channel stands. */
+  #skip({ channel, position }: ChannelEvent): void {
+    if (this.revision === 1 || position === undefined) return;
+    this.#send({ t: "skip", c: channel, o: position.offset });
   }
 
   #send(frame: ServerFrame): void {
@@ -241,4 +317,12 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
 /** A text is at least as many bytes as it has characters, so most are decided without counting. */
 function isLargerThan(text: string, maxBytes: number): boolean {
   return text.length > maxBytes || (text.length * 3 > maxBytes && utf8ByteLength(text) > maxBytes);
+}
+
+function toWire(position: Position | undefined): WirePosition | undefined {
+  return position && { e: position.epoch, o: position.offset };
+}
+
+function isSamePosition(a: WirePosition | undefined, b: WirePosition | undefined): boolean {
+  return a?.e === b?.e && a?.o === b?.o;
 }

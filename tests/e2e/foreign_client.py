@@ -436,7 +436,8 @@ def own_origins(url):
 
 
 def later_revision(url):
-    report_keys(WebSocket(url + "?v=2"))
+    for query in ["?v=2", "?a=b&v=3", "?v=x"]:
+        report_keys(WebSocket(url + query))
 
 
 def report_keys(websocket):

@@ -41,9 +41,9 @@ export class PlayedGateway implements AsyncDisposable {
     });
   }
 
-  connect(subject?: User): PlayedClient {
+  connect(subject?: User, query = ""): PlayedClient {
     const socket = new FakeGatewaySocket();
-    const request = new Request("http://app.example/_broadcast");
+    const request = new Request(`http://app.example/_broadcast${query}`);
     if (subject !== undefined) this.#subjects.set(request, subject);
     const events = this.gateway.connect(socket, request);
     return {

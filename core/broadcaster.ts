@@ -3,6 +3,8 @@ import type {
   ChannelAuthorizer,
   PresenceInfo,
 } from "./authorization.ts";
+import type { ControlListener, ControlWatch } from "./control.ts";
+import type { DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
 import type { BroadcastEventInit, Position, PublishOptions, PublishReceipt } from "./event.ts";
 import type { BackplaneState } from "./health.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
@@ -69,6 +71,44 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
     listener: ChannelListener,
     options?: { readonly after?: Position | undefined },
   ): Attachment;
+
+  /**
+   * Publishes to all connections of one user, through a channel that only she may hold, with history
+   * like any other; see `userChannel` in `./protocol`. The gateway's `identify` says who she is.
+   *
+   * @throws {BroadcastPublishError} As `publish` does, and where the user id makes a name that is too
+   * long.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  sendToUser(
+    user: string,
+    event: BroadcastEventInit,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
+
+  /**
+   * Closes every connection of a user, or one connection, on every node, and keeps a user out for
+   * `rememberMs`. Resolves when it is stored and passed on.
+   *
+   * @throws {BroadcastPublishError} Where the driver could not do that: try again.
+   * @throws {BroadcastConfigError} Where the target is none, or the driver keeps no leases.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  disconnect(target: DisconnectTarget, options?: OrderOptions): Promise<void>;
+
+  /**
+   * Ends a user's subscriptions to a channel, or to all, on every node, and refuses new ones for
+   * `rememberMs`: time for the application's own rules to have caught up. Resolves when it is stored
+   * and passed on.
+   *
+   * @throws {BroadcastPublishError} Where the driver could not do that: try again.
+   * @throws {BroadcastConfigError} Where the target is none, or the driver keeps no leases.
+   * @throws {BroadcastClosedError} After `close()`.
+   */
+  revoke(target: RevokeTarget, options?: OrderOptions): Promise<void>;
+
+  /** Hears of disconnects and revocations, whoever gave them on whatever node: what a gateway uses. */
+  watchControl(listener: ControlListener): ControlWatch;
 
   /**
    * Everybody who is on a `presence-` channel, over all nodes, each user once.

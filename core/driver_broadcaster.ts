@@ -1,10 +1,8 @@
-import { monotonicUlid } from "@std/ulid";
 import {
   CHANNEL_NAME_RULE,
-  EVENT_NAME_RULE,
   isChannelName,
-  isEventName,
   isPresenceChannel,
+  userChannel,
 } from "../protocol/names.ts";
 import {
   Authorization,
@@ -14,20 +12,21 @@ import {
   type PresenceInfo,
 } from "./authorization.ts";
 import type { Broadcaster } from "./broadcaster.ts";
+import { Control, CONTROL_TOPIC, type ControlListener, type ControlWatch } from "./control.ts";
 import type { BroadcastDriver } from "./driver.ts";
+import { encodeEvent } from "./encode_event.ts";
 import {
   BroadcastClosedError,
   BroadcastConfigError,
   BroadcastPublishError,
   BroadcastSubscribeError,
 } from "./errors.ts";
-import {
-  type BroadcastEventInit,
-  eventBytes,
-  type EventRecord,
-  type Position,
-  type PublishOptions,
-  type PublishReceipt,
+import type {
+  BroadcastEventInit,
+  EventRecord,
+  Position,
+  PublishOptions,
+  PublishReceipt,
 } from "./event.ts";
 import { type BackplaneState, Health, type HealthChange } from "./health.ts";
 import { type ErrorHook, ErrorReporter } from "./hooks.ts";
@@ -42,6 +41,13 @@ import {
   type OptionCheck,
   readOptions,
 } from "./options.ts";
+import {
+  disconnectOrder,
+  type DisconnectTarget,
+  type OrderOptions,
+  revokeOrder,
+  type RevokeTarget,
+} from "./orders.ts";
 import { Presence } from "./presence.ts";
 import type { PresenceListener } from "./presence_channel.ts";
 import {
@@ -140,6 +146,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #reporter: ErrorReporter;
   readonly #health: Health;
   readonly #presence: Presence;
+  readonly #control: Control;
   readonly #channels = new Map<string, LocalChannel>();
   #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
@@ -163,6 +170,11 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       settings,
       this.#reporter,
       (topic, listener) => this.#channel(topic).attach(listener, undefined),
+    );
+    this.#control = new Control(
+      driver,
+      this.#reporter,
+      (listener) => this.#channel(CONTROL_TOPIC).attach(listener, undefined),
     );
     driver.open?.({
       health: (state, cause) => this.#health.set(state, cause),
@@ -194,7 +206,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     options: PublishOptions,
     send: (record: EventRecord) => Promise<Position | undefined>,
   ): Promise<PublishReceipt> {
-    const record = this.#encode(channel, event, options);
+    const record = encodeEvent(channel, event, options, this.#maxEventBytes);
     this.#assertOpen("publish");
     try {
       const position = await send(record);
@@ -248,6 +260,42 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     return this.#channel(channel).attach(listener, after);
   }
 
+  /** Publishes to one user; see {@linkcode Broadcaster.sendToUser}. */
+  sendToUser(
+    user: string,
+    event: BroadcastEventInit,
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt> {
+    return this.publish(userChannel(user), event, options);
+  }
+
+  /** Closes connections on every node; see {@linkcode Broadcaster.disconnect}. */
+  async disconnect(target: DisconnectTarget, options: OrderOptions = {}): Promise<void> {
+    this.#assertOpen("disconnect");
+    await this.#control.give(disconnectOrder(target), options);
+  }
+
+  /** Ends a user's subscriptions on every node; see {@linkcode Broadcaster.revoke}. */
+  async revoke(target: RevokeTarget, options: OrderOptions = {}): Promise<void> {
+    this.#assertOpen("revoke");
+    await this.#control.give(revokeOrder(target), options);
+  }
+
+  /** Hears of orders; see {@linkcode Broadcaster.watchControl}. */
+  watchControl(listener: ControlListener): ControlWatch {
+    this.#assertOpen("watch orders");
+    const control = this.#control;
+    const health = this.#health;
+    const close = control.watch(listener);
+    return {
+      get isCurrent() {
+        return health.state === "up" && control.isCurrent;
+      },
+      isRevoked: (user, channel) => control.isRevoked(user, channel),
+      close,
+    };
+  }
+
   /** Everybody on a presence channel; see {@linkcode Broadcaster.presence}. */
   async presence(channel: string): Promise<readonly PresenceInfo[]> {
     this.#assertPresence("list who is on", channel);
@@ -293,6 +341,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     // First of all: who listens again when told of the end must be refused.
     this.#state = "closed";
     const left = this.#presence.close();
+    this.#control.close();
     for (const channel of [...this.#channels.values()]) channel.close();
     this.#channels.clear();
     this.#authorization.close();
@@ -328,42 +377,6 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     if (this.#state === "closed") {
       throw new BroadcastClosedError(`${action} on this broadcaster`);
     }
-  }
-
-  /** Checks an event and serialises its data, once for every subscriber on every node. */
-  #encode(channel: string, init: BroadcastEventInit, options: PublishOptions): EventRecord {
-    const refuse = (rule: string, cause?: unknown): never => {
-      throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
-        context: { channel },
-        ...(cause === undefined ? {} : { cause }),
-      });
-    };
-    if (!isChannelName(channel)) return refuse(CHANNEL_NAME_RULE);
-    if (typeof init !== "object" || init === null) return refuse("the event must be an object");
-    const { event, data, id = monotonicUlid() } = init;
-    if (!isEventName(event)) return refuse(`${EVENT_NAME_RULE}, got ${describe(event)}`);
-    if (!isEventName(id)) {
-      return refuse(
-        `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
-      );
-    }
-    const { except } = options;
-    if (except !== undefined && !isEventName(except)) {
-      return refuse(`option "except" must be a connection's id, got ${describe(except)}`);
-    }
-    let json: string | undefined;
-    try {
-      json = JSON.stringify(data ?? null);
-    } catch (cause) {
-      return refuse("data must be a JSON value", cause);
-    }
-    if (json === undefined) return refuse(`data must be a JSON value, got ${describe(data)}`);
-    const record = { id, event, json, ...(except === undefined ? {} : { except }) };
-    const bytes = eventBytes(record);
-    if (bytes > this.#maxEventBytes) {
-      return refuse(`an event is at most ${this.#maxEventBytes} bytes, got ${bytes}`);
-    }
-    return record;
   }
 }
 

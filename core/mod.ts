@@ -20,7 +20,9 @@ export type {
   DriverSubscription,
   HistoryRead,
 } from "./driver.ts";
+export type { ControlListener, ControlWatch } from "./control.ts";
 export { type BroadcasterOptions, DriverBroadcaster } from "./driver_broadcaster.ts";
+export type { ControlOrder, DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
 export * from "./errors.ts";
 export {
   type BroadcastEvent,

@@ -49,3 +49,34 @@ export function isReservedChannel(channel: string): boolean {
 export function isPresenceChannel(channel: string): boolean {
   return PRESENCE_PREFIX.test(channel);
 }
+
+const USER_PREFIX = "private-~";
+
+/**
+ * The channel that all connections of one user may hold, and nobody else: what `sendToUser` publishes
+ * on. Characters that no channel name may have are written as `=` and their UTF-8 bytes in hexadecimal.
+ *
+ * @example
+ * ```ts
+ * import { userChannel } from "@airwave/broadcast/protocol";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(userChannel("ada"), "private-~ada");
+ * assertEquals(userChannel("ada lovelace"), "private-~ada=20lovelace");
+ * ```
+ */
+export function userChannel(user: string): string {
+  const bytes = new TextEncoder().encode(user);
+  const text = Array.from(bytes, (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[A-Za-z0-9_\-@,.;:/~]/.test(character)
+      ? character
+      : `=${byte.toString(16).padStart(2, "0")}`;
+  });
+  return USER_PREFIX + text.join("");
+}
+
+/** Tells whether a channel is some user's own, see {@linkcode userChannel}; in any case. */
+export function isUserChannel(channel: string): boolean {
+  return channel.slice(0, USER_PREFIX.length).toLowerCase() === USER_PREFIX;
+}

@@ -4,9 +4,11 @@ import {
   isChannelName,
   isEventName,
   isReservedChannel,
+  isUserChannel,
   MAX_NAME_LENGTH,
+  userChannel,
 } from "@airwave/broadcast/protocol";
-import { assertEquals, assertMatch, fail } from "@std/assert";
+import { assert, assertEquals, assertMatch, fail } from "@std/assert";
 
 const CHANNEL_CHARACTERS =
   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-=@,.;:/~";
@@ -157,4 +159,16 @@ Deno.test("a reserved prefix is one in any case, at the start, with its hyphen",
 Deno.test("the rules in words name the limit that is checked", () => {
   assertEquals(MAX_NAME_LENGTH, 200);
   for (const rule of [CHANNEL_NAME_RULE, EVENT_NAME_RULE]) assertMatch(rule, /1 to 200 characters/);
+});
+
+Deno.test("userChannel() names every user's own channel, and no two the same", () => {
+  const users = ["ada", "Ada", "ada@x", "a b", "a=20b", "=", "é", "😀", "\0", "a/b", "~"];
+  const names = users.map(userChannel);
+  assertEquals(new Set(names).size, users.length);
+  for (const name of names) {
+    assert(isChannelName(name) && isUserChannel(name) && isReservedChannel(name), name);
+  }
+  assertEquals(userChannel("é=😀"), "private-~=c3=a9=3d=f0=9f=98=80");
+  assert(isUserChannel("PRIVATE-~ada"));
+  assertEquals(["private-ada", "private", "~ada"].map(isUserChannel), [false, false, false]);
 });

@@ -1,0 +1,219 @@
+import { monotonicUlid } from "@std/ulid";
+import type { BroadcastDriver } from "./driver.ts";
+import {
+  type AnyBroadcastError,
+  BroadcastConfigError,
+  BroadcastHookError,
+  BroadcastPublishError,
+  BroadcastSubscribeError,
+} from "./errors.ts";
+import type { ChannelEvent } from "./event.ts";
+import { callSafely, type ErrorReporter } from "./hooks.ts";
+import type { LeaseStore } from "./leases.ts";
+import type { Attachment, ChannelListener } from "./listener.ts";
+import {
+  type ControlOrder,
+  encodeOrder,
+  type OrderOptions,
+  parseOrder,
+  readOrderOptions,
+} from "./orders.ts";
+
+/** Where orders are announced and listed; no client can name it. */
+export const CONTROL_TOPIC = "!control";
+
+/** How long to wait before orders that could not be loaded are tried again. */
+const LOAD_RETRY_MS = 1_000;
+
+/** Hears of orders. A throw is reported. */
+export type ControlListener = (order: ControlOrder) => void;
+
+/** A gateway's ear for orders. */
+export interface ControlWatch {
+  /**
+   * Whether every order in force is known here. While it is not, for the backplane is out of reach or
+   * was a moment ago, nobody who could be revoked may be let in.
+   */
+  readonly isCurrent: boolean;
+  /** Whether an order in force keeps a user off a channel, or off everything. */
+  isRevoked(user: string, channel?: string): boolean;
+  /** Ends it. */
+  close(): void;
+}
+
+/** An order that is in force on this node. */
+interface Remembered {
+  readonly order: ControlOrder;
+  readonly untilMs: number;
+}
+
+/**
+ * Carries out on every node what one was told: to disconnect somebody, or to revoke what she may hear.
+ * An order is stored for as long as it is remembered and announced to the nodes that live; a node
+ * that was away loads what it missed, and until then knows that it does not know.
+ */
+export class Control implements ChannelListener {
+  readonly #driver: BroadcastDriver;
+  readonly #reporter: ErrorReporter;
+  readonly #listen: (listener: ChannelListener) => Attachment;
+  readonly #listeners = new Set<ControlListener>();
+  /** By the order's own id, which owns its lease. */
+  readonly #orders = new Map<string, Remembered>();
+  #state: "idle" | "loading" | "current" = "idle";
+  #attachment: Attachment | undefined;
+  #loads = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    driver: BroadcastDriver,
+    reporter: ErrorReporter,
+    listen: (listener: ChannelListener) => Attachment,
+  ) {
+    this.#driver = driver;
+    this.#reporter = reporter;
+    this.#listen = listen;
+  }
+
+  /** Whether every order in force is known here, as far as the backplane has said. */
+  get isCurrent(): boolean {
+    return this.#state === "current" || this.#driver.leases === undefined;
+  }
+
+  /** Hears of every order from now on, until the returned function is called. */
+  watch(listener: ControlListener): () => void {
+    this.#listeners.add(listener);
+    if (this.#state === "idle" && this.#driver.leases !== undefined) this.#open();
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.close();
+    };
+  }
+
+  /** Whether an order in force keeps a user off a channel, or off everything. */
+  isRevoked(user: string, channel: string | undefined): boolean {
+    this.#expire();
+    for (const { order } of this.#orders.values()) {
+      if (!("user" in order) || order.user !== user) continue;
+      if (order.type === "disconnect" || order.channel === undefined) return true;
+      if (order.channel === channel) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Gives an order to every node.
+   *
+   * @throws {BroadcastPublishError} Where it could not be stored or announced: give it again.
+   */
+  async give(order: ControlOrder, options: OrderOptions): Promise<void> {
+    const { rememberMs } = readOrderOptions(options);
+    const leases = this.#leases();
+    const id = monotonicUlid();
+    const value = encodeOrder(order, rememberMs);
+    try {
+      await leases.write(ownerOf(id), rememberMs, [{ topic: CONTROL_TOPIC, key: id, value }]);
+      await this.#driver.publish(CONTROL_TOPIC, { id, event: "order", json: value });
+    } catch (cause) {
+      throw new BroadcastPublishError(`Cannot ${order.type} on all nodes: the driver failed`, {
+        status: 503,
+        context: { order },
+        cause,
+      });
+    }
+    this.#remember(id, order, rememberMs);
+  }
+
+  /** Ends the listening; orders are forgotten. */
+  close(): void {
+    this.#state = "idle";
+    this.#loads++;
+    clearTimeout(this.#retry);
+    this.#attachment?.detach();
+    this.#attachment = undefined;
+    this.#orders.clear();
+  }
+
+  live(): void {
+    this.#load();
+  }
+
+  event({ id, json }: ChannelEvent): void {
+    const parsed = parseOrder(json);
+    if (parsed !== undefined) this.#remember(id, parsed.order, parsed.rememberMs);
+  }
+
+  /** Orders may be missing: the store knows. */
+  lost(): void {
+    this.#load();
+  }
+
+  ended(error: AnyBroadcastError | undefined): void {
+    if (error === undefined || this.#state === "idle") return;
+    this.#fail(error, () => this.#open());
+  }
+
+  #leases(): LeaseStore {
+    const { leases } = this.#driver;
+    if (leases !== undefined) return leases;
+    throw new BroadcastConfigError("Cannot give orders to all nodes: the driver keeps no leases");
+  }
+
+  #open(): void {
+    this.#state = "loading";
+    this.#attachment = this.#listen(this);
+  }
+
+  async #load(): Promise<void> {
+    if (this.#state === "idle") return;
+    this.#state = "loading";
+    const load = ++this.#loads;
+    try {
+      const leases = this.#leases();
+      const entries = await leases.list(CONTROL_TOPIC);
+      const remaining = await leases.remainingMs(entries.map(({ owner }) => owner));
+      if (load !== this.#loads) return;
+      for (const { owner, key, value } of entries) {
+        const order = parseOrder(value)?.order;
+        if (order !== undefined) this.#remember(key, order, remaining.get(owner) ?? 0);
+      }
+      this.#state = "current";
+    } catch (cause) {
+      if (load === this.#loads) this.#fail(cause, () => this.#load());
+    }
+  }
+
+  #fail(cause: unknown, again: () => void): void {
+    this.#state = "loading";
+    this.#reporter.report(
+      new BroadcastSubscribeError("Cannot load who is disconnected or revoked", {
+        status: 503,
+        cause,
+      }),
+    );
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(again, LOAD_RETRY_MS);
+  }
+
+  /** Once: what is announced is also listed, and the one who gave it hears of it, too. */
+  #remember(id: string, order: ControlOrder, forMs: number): void {
+    if (this.#listeners.size === 0 || this.#orders.has(id) || forMs <= 0) return;
+    this.#expire();
+    this.#orders.set(id, { order, untilMs: Date.now() + forMs });
+    for (const listener of [...this.#listeners]) {
+      callSafely(
+        () => listener(order),
+        (cause) => this.#reporter.report(new BroadcastHookError("An order failed", { cause })),
+      );
+    }
+  }
+
+  #expire(): void {
+    const nowMs = Date.now();
+    for (const [id, { untilMs }] of this.#orders) {
+      if (untilMs <= nowMs) this.#orders.delete(id);
+    }
+  }
+}
+
+function ownerOf(id: string): string {
+  return `!order:${id}`;
+}

@@ -20,3 +20,4 @@ export * from "./codec.ts";
 export * from "./frames.ts";
 export * from "./names.ts";
 export * from "./reasons.ts";
+export * from "./sse.ts";

@@ -32,6 +32,7 @@ import { type BackplaneState, Health, type HealthChange } from "./health.ts";
 import { type ErrorHook, ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import { LocalChannel } from "./local_channel.ts";
+import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
 import {
   callback,
   describe,
@@ -148,6 +149,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #presence: Presence;
   readonly #control: Control;
   readonly #channels = new Map<string, LocalChannel>();
+  readonly #recent = new RecentEventsLimit();
   #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
 
@@ -357,6 +359,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         name,
         this.#driver,
         this.#reporter,
+        new RecentEvents(this.#recent),
         () => this.#channels.delete(name),
       );
       this.#channels.set(name, channel);

@@ -1,10 +1,11 @@
-import type { BroadcastDriver, ChannelSink, DriverSubscription } from "./driver.ts";
+import type { BroadcastDriver, ChannelSink, DriverSubscription, HistoryRead } from "./driver.ts";
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import { BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
 import { ChannelEvent, eventBytes, type EventRecord, type Position } from "./event.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
-import { ResumingListener } from "./resume.ts";
+import type { RecentEvents } from "./recent_events.ts";
+import { isWhole, type ResumableChannel, Resumption } from "./resume.ts";
 import { Slot, Slots } from "./slots.ts";
 
 /** How long to wait before history that could not be read is tried again: doubling, up to a bound. */
@@ -27,7 +28,7 @@ interface Arrival {
  * first and closed after the last. It keeps the channel's order by offset: what comes twice is
  * dropped, what is missing is read from history, and what cannot be proven complete is said.
  */
-export class LocalChannel {
+export class LocalChannel implements ResumableChannel {
   readonly name: string;
   readonly #driver: BroadcastDriver;
   readonly #reporter: ErrorReporter;
@@ -35,6 +36,9 @@ export class LocalChannel {
   readonly #slots = new Slots();
   /** Listeners that are not live yet. */
   readonly #waiting = new Set<Slot>();
+  /** Listeners that wait for what they missed; a new one for each upstream. */
+  #resumption = new Resumption(this);
+  readonly #recent: RecentEvents;
   #state: State = "idle";
   #upstream: DriverSubscription | undefined;
   /** The sink of the current upstream; what an older one says is ignored. */
@@ -56,19 +60,20 @@ export class LocalChannel {
     name: string,
     driver: BroadcastDriver,
     reporter: ErrorReporter,
+    recent: RecentEvents,
     onIdle: () => void,
   ) {
     this.name = name;
     this.#driver = driver;
     this.#reporter = reporter;
+    this.#recent = recent;
     this.#onIdle = onIdle;
   }
 
   /** Adds a listener; it hears `live` in a later turn, or `ended` if the subscription fails. */
   attach(listener: ChannelListener, after: Position | undefined): Attachment {
     const slot = new Slot(listener, after, (slot) => {
-      this.#waiting.delete(slot);
-      this.#slots.remove(slot);
+      this.#take(slot);
       this.#settle();
     });
     this.#waiting.add(slot);
@@ -78,8 +83,26 @@ export class LocalChannel {
 
   /** Ends every listener. The upstream subscription ends with the driver, which closes next. */
   close(): void {
-    this.#reset();
     this.#endAll(undefined);
+    this.#reset();
+  }
+
+  /** Where the channel stands; for who resumes. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  read(after: Position): Promise<HistoryRead> {
+    return this.#driver.read(this.name, after);
+  }
+
+  remember(events: readonly ChannelEvent[]): void {
+    if (events.length > this.#recent.size) this.#recent.replace(events);
+  }
+
+  fail(slots: readonly Slot[], cause: unknown): void {
+    const error = this.#failure("read the history of", cause);
+    for (const slot of slots) this.#end(slot, error);
   }
 
   /** Brings the upstream subscription in line with the listeners; one run at a time. */
@@ -92,7 +115,7 @@ export class LocalChannel {
   }
 
   #isUnsettled(): boolean {
-    const wanted = this.#waiting.size + this.#slots.size > 0;
+    const wanted = this.#waiting.size + this.#resumption.size + this.#slots.size > 0;
     return wanted !== (this.#upstream !== undefined) ||
       (this.#waiting.size > 0 && this.#state === "live");
   }
@@ -116,8 +139,8 @@ export class LocalChannel {
     try {
       this.#upstream = await this.#driver.subscribe(this.name, sink);
     } catch (cause) {
-      this.#reset();
       this.#endAll(this.#failure("subscribe to", cause));
+      this.#reset();
     }
   }
 
@@ -135,6 +158,9 @@ export class LocalChannel {
     this.#sink = undefined;
     this.#upstream = undefined;
     this.#position = undefined;
+    this.#recent.clear();
+    this.#resumption.end();
+    this.#resumption = new Resumption(this);
     this.#backlog.takeAll();
     this.#failedReads = 0;
     clearTimeout(this.#readRetry);
@@ -143,36 +169,38 @@ export class LocalChannel {
   #admitWaiting(): void {
     for (const slot of this.#waiting) {
       this.#waiting.delete(slot);
-      this.#slots.add(slot);
-      const { after } = slot;
-      const position = this.#position;
-      if (after === undefined) this.#start(slot, position, "none");
-      else if (position === undefined) this.#start(slot, position, "lost");
-      else if (isSame(after, position)) this.#start(slot, position, "ok");
-      else this.#resume(slot, after, position);
+      this.#admit(slot);
     }
   }
 
-  #start(slot: Slot, position: Position | undefined, recovery: SubscriptionStart["recovery"]) {
-    this.#call(slot, (listener) => listener.live({ position, recovery, missed: 0 }));
+  #admit(slot: Slot): void {
+    const { after } = slot;
+    const position = this.#position;
+    if (after === undefined) return this.start(slot, position, "none");
+    const isLost = after.epoch !== position?.epoch || this.#resumption.isTrimmed(after.offset);
+    if (isLost) return this.start(slot, position, "lost");
+    const missed = isSame(after, position) ? [] : this.#recent.after(after.offset);
+    if (missed !== undefined) return this.start(slot, position, "ok", missed);
+    this.#resumption.add(slot, after);
   }
 
-  async #resume(slot: Slot, after: Position, joined: Position): Promise<void> {
-    const listener = slot.target;
-    const resuming = new ResumingListener(listener);
-    slot.target = resuming;
-    try {
-      const read = await this.#driver.read(this.name, after);
-      const top = this.#position;
-      if (!slot.active || top === undefined) return;
-      this.#call(slot, () => {
-        slot.target = listener;
-        resuming.finish(this.name, read, joined, top);
-      });
-    } catch (cause) {
-      slot.target = listener;
-      this.#end(slot, this.#failure("read the history of", cause));
-    }
+  /** A listener is live from here on; what it missed comes before what comes next. */
+  start(
+    slot: Slot,
+    position: Position | undefined,
+    recovery: SubscriptionStart["recovery"],
+    missed: readonly ChannelEvent[] = [],
+  ): void {
+    this.#slots.add(slot);
+    this.inTurn(() => {
+      const { target } = slot;
+      if (!slot.active) return;
+      this.#guard(() => target.live({ position, recovery, missed: missed.length }));
+      for (const event of missed) {
+        if (!slot.active) return;
+        this.#guard(() => target.event(event));
+      }
+    });
   }
 
   #onLive(top: Position | undefined): void {
@@ -216,7 +244,7 @@ export class LocalChannel {
         const read = await this.#driver.read(this.name, before);
         if (this.#sink !== sink) return;
         this.#failedReads = 0;
-        if (read.complete) {
+        if (isWhole(read, before)) {
           for (const { record, position } of read.events) this.#deliver(record, position);
         } else {
           this.#loseUpTo(read.top);
@@ -267,38 +295,45 @@ export class LocalChannel {
   #deliver(record: EventRecord, position: Position | undefined): void {
     this.#position = position;
     const event = new ChannelEvent(this.name, record, position);
-    this.#inTurn(() => this.#slots.deliver(event, this.#onThrow));
+    this.inTurn(() => {
+      this.#recent.push(event);
+      this.#resumption.event(event);
+      this.#slots.deliver(event, this.#onThrow);
+    });
   }
 
   #loseUpTo(position: Position | undefined): void {
     this.#position = position;
-    this.#inTurn(() =>
-      this.#slots.forEach((slot) => this.#guard(() => slot.target.lost(position)))
-    );
+    this.inTurn(() => {
+      this.#slots.forEach((slot) => this.#guard(() => slot.target.lost(position)));
+      this.#recent.clear();
+      this.#resumption.lost(position);
+      this.#resumption = new Resumption(this);
+    });
   }
 
   #endAll(error: BroadcastSubscribeError | undefined): void {
     // A copy: who listens again in `ended` waits for the next opening, not for this end.
-    for (const slot of [...this.#waiting]) this.#end(slot, error);
+    for (const slot of [...this.#waiting, ...this.#resumption.slots]) this.#end(slot, error);
     this.#slots.forEach((slot) => this.#end(slot, error));
   }
 
   #end(slot: Slot, error: BroadcastSubscribeError | undefined): void {
     if (!slot.active) return;
     slot.active = false;
-    this.#waiting.delete(slot);
-    this.#slots.remove(slot);
-    this.#inTurn(() => this.#guard(() => slot.target.ended(error)));
+    this.#take(slot);
+    this.inTurn(() => this.#guard(() => slot.target.ended(error)));
     this.#settle();
   }
 
-  #call(slot: Slot, call: (listener: ChannelListener) => void): void {
-    this.#inTurn(() => {
-      if (slot.active) this.#guard(() => call(slot.target));
-    });
+  #take(slot: Slot): void {
+    this.#waiting.delete(slot);
+    this.#resumption.remove(slot);
+    this.#slots.remove(slot);
   }
 
-  #inTurn(call: () => void): void {
+  /** Runs a call after those that are under way, so that all listeners see one order. */
+  inTurn(call: () => void): void {
     if (this.#calling) {
       this.#deferred.push(call);
       return;

@@ -2,50 +2,12 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   BroadcastClosedError,
   BroadcastConfigError,
-  type BroadcastError,
   BroadcastSubscribeError,
-  type ChannelListener,
   DriverBroadcaster,
-  type Position,
-  type SubscriptionStart,
 } from "@airwave/broadcast";
 import { FakeTime, settle } from "@airwave/broadcast/testing";
+import { liveChannel, Recorder } from "./recorder.ts";
 import { at, record, ScriptedDriver } from "./scripted_driver.ts";
-
-/** Writes down what a listener hears, in order. */
-class Recorder implements ChannelListener {
-  readonly heard: unknown[] = [];
-  start: SubscriptionStart | undefined;
-  error: BroadcastError | undefined;
-
-  live(start: SubscriptionStart): void {
-    this.start = start;
-    this.heard.push("live");
-  }
-  event({ position }: { position: Position | undefined }): void {
-    this.heard.push(position?.offset);
-  }
-  lost(position: Position | undefined): void {
-    this.heard.push(`lost ${position?.offset}`);
-  }
-  ended(error: BroadcastError | undefined): void {
-    this.error = error;
-    this.heard.push("ended");
-  }
-}
-
-/** A channel with one live listener, at an offset. */
-async function liveChannel(offset = 0) {
-  const driver = new ScriptedDriver();
-  const errors: BroadcastError[] = [];
-  const broadcaster = new DriverBroadcaster(driver, { onError: (error) => errors.push(error) });
-  const recorder = new Recorder();
-  const attachment = broadcaster.listen("c", recorder);
-  await settle();
-  const sink = driver.acknowledge(0, offset);
-  await settle();
-  return { driver, broadcaster, recorder, attachment, sink, errors };
-}
 
 Deno.test("ready waits for the backplane's acknowledgement", async () => {
   const driver = new ScriptedDriver();
@@ -262,7 +224,8 @@ Deno.test("live events that come while a resume is read follow what was missed, 
   await settle();
   sink.event(record(8), at(8));
   assertEquals(resumed.heard, ["live", 4, 5, 6, 7, 8]);
-  assertEquals(resumed.start, { position: at(6), recovery: "ok", missed: 3 });
+  // What came meanwhile is part of the gap: the start stands where the channel does.
+  assertEquals(resumed.start, { position: at(7), recovery: "ok", missed: 4 });
   await broadcaster.close();
 });
 
@@ -387,14 +350,15 @@ Deno.test("a resume is lost, not partial, where history was trimmed or the epoch
   broadcaster.listen("c", foreign, { after: { epoch: "old", offset: 5 } });
   await settle();
   sink.event(record(6), at(6));
+  // Nothing can prove a gap between two epochs, so nothing is read for it.
+  assertEquals(foreign.start, { position: at(5), recovery: "lost", missed: 0 });
   driver.answerIncomplete(0, at(6));
-  driver.answerIncomplete(1, at(6));
   await settle();
   sink.event(record(7), at(7));
-  for (const recorder of [trimmed, foreign]) {
-    assertEquals(recorder.start, { position: at(6), recovery: "lost", missed: 0 });
-    assertEquals(recorder.heard, ["live", 7]);
-  }
+  assertEquals(trimmed.start, { position: at(6), recovery: "lost", missed: 0 });
+  assertEquals(trimmed.heard, ["live", 7]);
+  assertEquals(foreign.heard, ["live", 6, 7]);
+  assertEquals(driver.reads.length, 1);
   await broadcaster.close();
 });
 

@@ -1,0 +1,96 @@
+import type { ChannelEvent } from "./event.ts";
+
+/**
+ * What a broadcaster remembers of its live channels, so that subscribers that come back do not each
+ * ask the backplane for the same events.
+ */
+const LIMITS = { eventsPerChannel: 1_024, events: 65_536, bytes: 32 * 1024 * 1024 };
+
+/** The bound over all channels of one broadcaster: the one that is silent longest gives way first. */
+export class RecentEventsLimit {
+  /** Channels that remember something, the longest silent first. */
+  readonly #channels = new Set<RecentEvents>();
+  #events = 0;
+  #bytes = 0;
+
+  /** A channel remembers one more event; makes room for it. */
+  added(channel: RecentEvents, bytes: number): void {
+    this.#events++;
+    this.#bytes += bytes;
+    this.#channels.delete(channel);
+    this.#channels.add(channel);
+    for (const silent of this.#channels) {
+      while (this.#isOver() && silent.dropOldest());
+      if (!this.#isOver()) return;
+    }
+  }
+
+  dropped(channel: RecentEvents, bytes: number): void {
+    this.#events--;
+    this.#bytes -= bytes;
+    if (channel.size === 0) this.#channels.delete(channel);
+  }
+
+  #isOver(): boolean {
+    return this.#events > LIMITS.events || this.#bytes > LIMITS.bytes;
+  }
+}
+
+/** The last events of a live channel, without a hole up to its position. */
+export class RecentEvents {
+  readonly #limit: RecentEventsLimit;
+  #events: (ChannelEvent | undefined)[] = [];
+  /** Entries before it are dropped; compacting now and then keeps dropping cheap. */
+  #head = 0;
+  #top = 0;
+
+  constructor(limit: RecentEventsLimit) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#events.length - this.#head;
+  }
+
+  /** Remembers the next event. One without a position can never be asked for. */
+  push(event: ChannelEvent): void {
+    if (event.position === undefined) return;
+    this.#top = event.position.offset;
+    this.#events.push(event);
+    if (this.size > LIMITS.eventsPerChannel) this.dropOldest();
+    this.#limit.added(this, event.bytes);
+  }
+
+  /** Forgets the oldest event; false if there was none. */
+  dropOldest(): boolean {
+    const event = this.#events[this.#head];
+    if (event === undefined) return false;
+    this.#events[this.#head++] = undefined;
+    if (this.#head > 32 && this.#head * 2 > this.#events.length) {
+      this.#events = this.#events.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#limit.dropped(this, event.bytes);
+    return true;
+  }
+
+  /** Takes a longer row of events for what it remembers; both end at the channel's position. */
+  replace(events: readonly ChannelEvent[]): void {
+    this.clear();
+    for (const event of events) this.push(event);
+  }
+
+  clear(): void {
+    while (this.dropOldest());
+    this.#events = [];
+    this.#head = 0;
+  }
+
+  /** Every event after an offset, or `undefined` where they do not reach back that far. */
+  after(offset: number): readonly ChannelEvent[] | undefined {
+    const missing = this.#top - offset;
+    if (this.size === 0 || missing < 0 || missing > this.size) return undefined;
+    const events = this.#events.slice(this.#events.length - missing);
+    return events.filter((event) => event !== undefined);
+  }
+}

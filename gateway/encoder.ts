@@ -1,12 +1,11 @@
-import { utf8ByteLength } from "../protocol/bytes.ts";
 import { encodeFrame, encodeMsgFrame } from "../protocol/codec.ts";
 import type { Revision, ServerFrame } from "../protocol/frames.ts";
 import type { ChannelEvent } from "../core/event.ts";
-import type { EncodedFrame } from "./outbound_queue.ts";
+import { EncodedFrame } from "./encoded_frame.ts";
 
 /** Encodes a control frame. */
 export function encode(frame: ServerFrame): EncodedFrame {
-  return measured(encodeFrame(frame));
+  return new EncodedFrame(encodeFrame(frame));
 }
 
 /**
@@ -31,9 +30,5 @@ function encodeEvent(
   revision: Revision,
 ): EncodedFrame {
   const offset = revision === 1 ? undefined : position?.offset;
-  return measured(encodeMsgFrame(channel, event, json, id, offset));
-}
-
-function measured(text: string): EncodedFrame {
-  return { text, bytes: utf8ByteLength(text) };
+  return new EncodedFrame(encodeMsgFrame(channel, event, json, id, offset));
 }

@@ -6,9 +6,9 @@ import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
 import { EventEncoder } from "./encoder.ts";
+import { Flusher } from "./flusher.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { OriginPolicy } from "./origin.ts";
-import { Flusher } from "./outbound_queue.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
@@ -86,6 +86,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** Connections that are open now. */
   get clientCount(): number {
     return this.#sessions.size;
+  }
+
+  /** Largest message taken from a client, in UTF-8 bytes; for the parser of a listener. */
+  get maxFrameBytes(): number {
+    return this.#settings.maxFrameBytes;
   }
 
   /** Channels that at least one connection holds now. */
@@ -171,6 +176,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     this.#state = "closed";
     for (const session of [...this.#sessions]) session.end(CLOSE.goingAway);
     this.#deadlines.close();
+    this.#host.flusher.close();
     return Promise.resolve();
   }
 

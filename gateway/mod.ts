@@ -14,6 +14,7 @@
  *
  * @module
  */
+export { EncodedFrame } from "./encoded_frame.ts";
 export { BroadcastGateway } from "./gateway.ts";
 export type {
   BroadcastGatewayOptions,

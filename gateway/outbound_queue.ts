@@ -1,12 +1,6 @@
+import type { EncodedFrame } from "./encoded_frame.ts";
+import type { Flushable, Flusher } from "./flusher.ts";
 import type { GatewaySocket } from "./socket.ts";
-
-/** A frame as it is sent, with its size: encoded once, whoever receives it. */
-export interface EncodedFrame {
-  /** The text of the message. */
-  readonly text: string;
-  /** Its size in UTF-8 bytes. */
-  readonly bytes: number;
-}
 
 /**
  * How much is handed to the socket before frames wait here. What waits here is shared text; what the
@@ -14,24 +8,39 @@ export interface EncodedFrame {
  */
 const SOCKET_BYTES = 64 * 1024;
 
-/** How often queues look whether their socket has room again; the platform does not tell. */
-const FLUSH_INTERVAL_MS = 20;
+/** How a queue sends, and where it says what became of it. */
+export interface OutboundQueueOptions {
+  /** Most bytes that wait. */
+  readonly maxBytes: number;
+  /** The client reads several frames in one message: revision 2. */
+  readonly batches: boolean;
+  /** The socket failed to send: it closed, and its event is on the way. */
+  readonly onBroken: () => void;
+}
 
-/** Frames of one connection that its socket has no room for. A peer that keeps up never uses it. */
-export class OutboundQueue {
+/**
+ * The frames of one connection on their way to its socket. A frame in an idle turn leaves at once.
+ * Those that follow in the same turn are held back to its end and leave together, in one write where
+ * the socket can, else in one message where the client can; where neither can, nothing is held back.
+ * What the socket has no room for waits.
+ */
+export class OutboundQueue implements Flushable {
   readonly #socket: GatewaySocket;
-  readonly #maxBytes: number;
   readonly #flusher: Flusher;
-  readonly #onBroken: () => void;
+  readonly #options: OutboundQueueOptions;
+  readonly #merges: boolean;
   #frames: EncodedFrame[] = [];
   #bytes = 0;
+  /** `nothing` is the state of a peer that keeps up: no frame waits. */
+  #waitsFor: "nothing" | "turn" | "room" = "nothing";
+  /** The last turn in which a frame left that others could have left with. */
+  #sentIn = -1;
 
-  /** `onBroken` hears that the socket failed to send: it closed, and its event is on the way. */
-  constructor(socket: GatewaySocket, maxBytes: number, flusher: Flusher, onBroken: () => void) {
+  constructor(socket: GatewaySocket, flusher: Flusher, options: OutboundQueueOptions) {
     this.#socket = socket;
-    this.#maxBytes = maxBytes;
     this.#flusher = flusher;
-    this.#onBroken = onBroken;
+    this.#options = options;
+    this.#merges = socket.write !== undefined || options.batches;
   }
 
   /**
@@ -39,29 +48,44 @@ export class OutboundQueue {
    * empty queue takes any frame, or one too large for it would cut its peer off again and again.
    */
   push(frame: EncodedFrame): boolean {
-    if (this.#frames.length === 0 && this.#fitsSocket(frame)) {
-      this.#send(frame);
-      return true;
+    if (this.#waitsFor === "nothing") {
+      if (this.#sentIn === this.#flusher.turn) {
+        this.#waitsFor = "turn";
+        this.#flusher.holdForTurn(this);
+      } else if (this.#hasRoom(frame.bytes)) {
+        this.#send([frame]);
+        return true;
+      } else {
+        this.#waitForRoom();
+      }
+    } else {
+      const { maxBytes } = this.#options;
+      const bytes = this.#bytes + frame.bytes;
+      // What is held back for the turn alone is no sign of a slow peer.
+      if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxBytes)) this.flush();
+      if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxBytes) return false;
     }
-    const isOver = this.#bytes + frame.bytes > this.#maxBytes;
-    if (isOver && this.#frames.length > 0) return false;
     this.#frames.push(frame);
     this.#bytes += frame.bytes;
-    this.#flusher.add(this);
     return true;
   }
 
-  /** Hands over what the socket has room for; true when nothing waits any more. */
+  endTurn(): void {
+    this.#waitsFor = "nothing";
+    if (!this.flush()) this.#waitForRoom();
+  }
+
   flush(): boolean {
-    let sent = 0;
-    for (const frame of this.#frames) {
-      if (!this.#fitsSocket(frame)) break;
-      if (!this.#send(frame)) return true;
-      this.#bytes -= frame.bytes;
-      sent++;
+    while (this.#frames.length > 0) {
+      const count = this.#countFitting();
+      if (count === 0) return false;
+      const frames = count === this.#frames.length ? this.#frames : this.#frames.slice(0, count);
+      this.#frames = frames === this.#frames ? [] : this.#frames.slice(count);
+      for (const { bytes } of frames) this.#bytes -= bytes;
+      this.#send(frames);
     }
-    this.#frames.splice(0, sent);
-    return this.#frames.length === 0;
+    if (this.#waitsFor === "room") this.#waitsFor = "nothing";
+    return true;
   }
 
   /** Forgets what waits. */
@@ -71,40 +95,41 @@ export class OutboundQueue {
     this.#flusher.remove(this);
   }
 
-  #send(frame: EncodedFrame): boolean {
+  #waitForRoom(): void {
+    this.#waitsFor = "room";
+    this.#flusher.waitForRoom(this);
+  }
+
+  /** Whoever had several frames in one turn is expected to have several in the next. */
+  #send(frames: readonly EncodedFrame[]): void {
+    if (this.#merges) this.#sentIn = this.#flusher.noteSent();
     try {
-      this.#socket.send(frame.text);
-      return true;
+      if (this.#socket.write !== undefined) this.#socket.write(frames);
+      else if (this.#options.batches && frames.length > 1) {
+        this.#socket.send(this.#flusher.batches.join(frames));
+      } else for (const { text } of frames) this.#socket.send(text);
     } catch {
-      this.#onBroken();
-      return false;
+      this.#options.onBroken();
     }
   }
 
-  /** A frame larger than the socket's share goes when nothing else is on its way. */
-  #fitsSocket(frame: EncodedFrame): boolean {
+  /** How many of the frames that wait the socket has room for in one go. */
+  #countFitting(): number {
     const buffered = this.#socket.bufferedAmount;
-    return buffered === 0 || buffered + frame.bytes <= SOCKET_BYTES;
-  }
-}
-
-/** Flushes the queues of all slow connections; its timer runs only while there are any. */
-export class Flusher {
-  readonly #queues = new Set<OutboundQueue>();
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  add(queue: OutboundQueue): void {
-    this.#queues.add(queue);
-    this.#timer ??= setInterval(() => {
-      for (const queue of this.#queues) {
-        if (queue.flush()) this.remove(queue);
-      }
-    }, FLUSH_INTERVAL_MS);
+    let sum = 0;
+    let count = 0;
+    for (const { bytes } of this.#frames) {
+      sum += bytes;
+      const isAlone = count === 0 && buffered === 0;
+      if (!isAlone && buffered + sum > SOCKET_BYTES) break;
+      count++;
+    }
+    return count;
   }
 
-  remove(queue: OutboundQueue): void {
-    if (!this.#queues.delete(queue) || this.#queues.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+  /** A frame larger than the socket's share goes when nothing else is on its way. */
+  #hasRoom(bytes: number): boolean {
+    const buffered = this.#socket.bufferedAmount;
+    return buffered === 0 || buffered + bytes <= SOCKET_BYTES;
   }
 }

@@ -18,11 +18,13 @@ import type {
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import { isChannelName } from "../protocol/names.ts";
 import { asBroadcastError, ClientPublishes, type Publisher } from "./client_publishes.ts";
+import type { EncodedFrame } from "./encoded_frame.ts";
 import { encode, type EventEncoder } from "./encoder.ts";
+import type { Flusher } from "./flusher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldChannel } from "./held_channel.ts";
 import type { ConnectionInfo, GatewaySettings } from "./options.ts";
-import { type EncodedFrame, type Flusher, OutboundQueue } from "./outbound_queue.ts";
+import { OutboundQueue } from "./outbound_queue.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
@@ -72,12 +74,11 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
     this.revision = revision;
     this.#socket = socket;
     this.#host = host;
-    this.#queue = new OutboundQueue(
-      socket,
-      settings.maxQueuedBytes,
-      host.flusher,
-      () => this.#finish(1006, "socket closed"),
-    );
+    this.#queue = new OutboundQueue(socket, host.flusher, {
+      maxBytes: settings.maxQueuedBytes,
+      batches: revision === 2,
+      onBroken: () => this.#finish(1006, "socket closed"),
+    });
     this.#subscribes = new TokenBucket(settings.subscribeRate);
     this.#publishes = new ClientPublishes(host, this);
   }
@@ -138,6 +139,8 @@ export class Session<Subject> implements SocketEvents, Publisher<Subject> {
 
   /** Closes the connection with a code that tells the client what to do next. */
   end(close: CloseCode): void {
+    // Nothing that was said before is lost on a peer that reads.
+    this.#queue.flush();
     if (!this.#finish(close.code, close.reason)) return;
     // What a client said before it left counts; what is left of one that was cut off does not.
     this.#publishes.clear();

@@ -1,3 +1,5 @@
+import type { EncodedFrame } from "./encoded_frame.ts";
+
 /**
  * What a session needs of a socket. Every listener, whatever its runtime, is a small piece of glue
  * that offers this and passes on what it hears to a {@linkcode SocketEvents}.
@@ -7,6 +9,11 @@ export interface GatewaySocket {
   readonly bufferedAmount: number;
   /** Sends a text message. */
   send(text: string): void;
+  /**
+   * Sends frames in one write, each a message of its own. A socket that has it is given what is due
+   * in one turn of the event loop at once; one without it is not.
+   */
+  write?(frames: readonly EncodedFrame[]): void;
   /** Starts to close; the session is done with the socket from here on. */
   close(code: number, reason: string): void;
 }

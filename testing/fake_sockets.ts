@@ -108,7 +108,9 @@ export class FakeNetwork {
 
 /** The gateway's end of a connection to nowhere: the test plays the client and the network. */
 export class FakeGatewaySocket implements GatewaySocket {
-  /** Frames that the gateway sent, oldest first. */
+  /** Messages that the gateway sent, oldest first; each a frame or an array of frames. */
+  readonly messages: string[] = [];
+  /** The frames in them. */
   readonly frames: ServerFrame[] = [];
   /** How the gateway closed it, `undefined` while it did not. */
   closed: FakeClose | undefined;
@@ -119,7 +121,8 @@ export class FakeGatewaySocket implements GatewaySocket {
   /** Called by the gateway. */
   send(text: string): void {
     if (this.closed !== undefined) throw new Error("Sent on a closed socket");
-    this.frames.push(JSON.parse(text));
+    this.messages.push(text);
+    this.frames.push(...[JSON.parse(text)].flat());
     this.#look();
   }
 

@@ -113,8 +113,9 @@ export class FakeTime implements Disposable {
 
 /**
  * Works off promises that are due, and those that they set off: enough turns for every chain of
- * this library, whose longest is a dozen.
+ * this library, whose longest is a dozen. Then what waits for the end of the event loop's turn.
  */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await undefined;
+  await new Promise<void>((resolve) => setImmediate(resolve));
 }

@@ -38,6 +38,7 @@ Deno.test("who comes back with the position of its ok gets what it missed, once 
   second.send({ t: "sub", c: "news", n: 7, p });
   await settle();
   await played.broadcaster.publish("news", { event: "e", data: 4 });
+  await settle();
   const top = { e: p.e, o: 3 };
   assertEquals(second.heard[0], { t: "ok", c: "news", n: 7, p: top, r: "ok", m: 3 });
   assertEquals(
@@ -63,6 +64,7 @@ Deno.test("each of several subs for a channel is answered by its number", async 
   for (const n of [1, 2]) client.send({ t: "sub", c: "news", n });
   await settle();
   client.send({ t: "sub", c: "news", n: 3 });
+  await settle();
   const { p } = last(client, "ok");
   assertEquals(client.heard, [1, 2, 3].map((n) => ({ t: "ok", c: "news", n, p, r: "none" })));
   assertEquals(played.gateway.subscriberCount("news"), 1);
@@ -128,6 +130,7 @@ Deno.test("a live subscription that the server ends is gone, with code and verdi
   client.send({ t: "sub", c: "news", n: 1 });
   await settle();
   await played.broadcaster.close();
+  await settle();
   assertEquals(client.heard.slice(1), [
     { t: "gone", c: "news", k: "subscription_failed", r: "subscription failed", w: "backoff" },
   ]);
@@ -142,4 +145,13 @@ Deno.test("a batch is read frame by frame, in order", async () => {
   );
   await settle();
   assertEquals(client.socket.frames.flatMap((frame) => frame.t === "ok" ? [frame.n] : []), [1, 2]);
+});
+
+Deno.test("what was held back for the turn's end leaves before the connection is closed", async () => {
+  await using played = new PlayedGateway();
+  const client = connect(played);
+  for (const n of [1, 2]) client.send({ t: "unsub", c: "news", n });
+  await played.gateway.close();
+  assertEquals(client.heard, [1, 2].map((n) => ({ t: "ok", c: "news", n })));
+  assertEquals(client.socket.closed?.code, 1001);
 });

@@ -1,0 +1,73 @@
+import { Joiner } from "./encoded_frame.ts";
+
+/** A queue that waits. */
+export interface Flushable {
+  /** The turn is over: hands over what it held back. */
+  endTurn(): void;
+  /** Hands over what the socket has room for; true when nothing waits any more. */
+  flush(): boolean;
+}
+
+/** How often queues look whether their socket has room again; the platform does not tell. */
+const ROOM_INTERVAL_MS = 20;
+
+/**
+ * Tells all queues of a gateway when to go on: at the end of a turn of the event loop, and when there
+ * may be room again. A timer runs only while there is one that waits.
+ */
+export class Flusher {
+  /** Joins frames to one message of revision 2. */
+  readonly batches: Joiner<string> = new Joiner((frames) =>
+    `[${frames.map(({ text }) => text).join(",")}]`
+  );
+  #held: Flushable[] = [];
+  readonly #full = new Set<Flushable>();
+  #turn = 0;
+  #turnEnd: ReturnType<typeof setImmediate> | undefined;
+  #roomTimer: ReturnType<typeof setInterval> | undefined;
+
+  /** The number of the turn that something was sent in, or the last one that was. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Something is sent in this turn; its end will be noticed. Returns the turn's number. */
+  noteSent(): number {
+    this.#turnEnd ??= setImmediate(() => {
+      this.#turnEnd = undefined;
+      this.#turn++;
+      const held = this.#held;
+      this.#held = [];
+      for (const queue of held) queue.endTurn();
+    });
+    return this.#turn;
+  }
+
+  /** For a queue that sent in this turn: it is called at the end of it. */
+  holdForTurn(queue: Flushable): void {
+    this.#held.push(queue);
+  }
+
+  /** Flushes a queue now and then until nothing of it waits any more. */
+  waitForRoom(queue: Flushable): void {
+    this.#full.add(queue);
+    this.#roomTimer ??= setInterval(() => {
+      for (const queue of this.#full) {
+        if (queue.flush()) this.remove(queue);
+      }
+    }, ROOM_INTERVAL_MS);
+  }
+
+  /** Forgets a queue that waits for room. */
+  remove(queue: Flushable): void {
+    if (!this.#full.delete(queue) || this.#full.size > 0) return;
+    clearInterval(this.#roomTimer);
+    this.#roomTimer = undefined;
+  }
+
+  /** Ends the timers; whatever still waits has nowhere to go. */
+  close(): void {
+    clearImmediate(this.#turnEnd);
+    clearInterval(this.#roomTimer);
+  }
+}

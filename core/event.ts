@@ -21,7 +21,7 @@ export interface BroadcastEventInit {
   /**
    * Event id, 1 to 200 characters without control characters; a monotonic ULID where it is left
    * out. Publishing the same id twice on a channel delivers it once, as long as the first is in the
-   * channel's history.
+   * channel's history, and somewhat longer: each driver says how long.
    */
   readonly id?: string | undefined;
 }

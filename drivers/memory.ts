@@ -14,6 +14,7 @@ import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";
 import type { LeaseStore } from "../core/leases.ts";
 import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
+import { RecentIds } from "./memory/recent_ids.ts";
 import { MemoryLeases } from "./memory/leases.ts";
 
 /** How much a {@linkcode MemoryBackend} keeps. */
@@ -63,6 +64,7 @@ export class MemoryBackend {
   readonly #idle = new Set<string>();
   /** Leased entries of the nodes over this backend. */
   readonly leases: LeaseStore = new MemoryLeases();
+  readonly #recent = new RecentIds();
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
   #bytes = 0;
@@ -91,10 +93,11 @@ export class MemoryBackend {
     const nowMs = Date.now();
     const ring = this.#ring(channel);
     this.#expire(channel, nowMs);
-    const known = ring.find(record.id);
+    const known = ring.find(record.id) ?? this.#recent.find(ring.epoch, record.id);
     if (known !== undefined) return known;
     const bytes = eventBytes(record);
     const position = ring.append(record, bytes, nowMs);
+    this.#recent.add(record.id, position);
     this.#bytes += bytes;
     this.#stored.delete(channel);
     this.#stored.set(channel, ring);
@@ -235,7 +238,8 @@ export class MemoryDriver implements BroadcastDriver {
 
 /**
  * A broadcaster for one process, with nothing to install. It keeps the last 256 events of a channel
- * for five minutes, so that whoever was away for a moment misses nothing while the process lives.
+ * for five minutes, so that whoever was away for a moment misses nothing while the process lives. An
+ * id is known again among the last 100,000 of the process.
  *
  * @example
  * ```ts

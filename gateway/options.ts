@@ -9,7 +9,7 @@ import {
   type Resolved,
 } from "../core/options.ts";
 import { normalizeOrigin } from "./origin.ts";
-import type { RateLimit } from "./rate_limit.ts";
+import { type RateLimit, rateLimitCheck } from "./rate_limit.ts";
 
 /** A connection, as hooks are told of it. */
 export interface ConnectionInfo<Subject = unknown> {
@@ -141,8 +141,8 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
   maxFrameBytes: integer(64),
   maxQueuedBytes: integer(1024),
   maxChannelsPerConnection: integer(1),
-  subscribeRate: rateLimit,
-  publishRate: rateLimit,
+  subscribeRate: rateLimitCheck,
+  publishRate: rateLimitCheck,
   onConnect: callback,
   onDisconnect: callback,
   onError: callback,
@@ -151,12 +151,3 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
 
 /** The options of a gateway once they were read. */
 export type GatewaySettings<Subject> = Resolved<BroadcastGatewayOptions<Subject>, typeof DEFAULTS>;
-
-function rateLimit(value: unknown): string | undefined {
-  const isAtLeast = (min: number, rate: unknown) => typeof rate === "number" && rate >= min;
-  return typeof value === "object" && value !== null &&
-      "burst" in value && isAtLeast(1, value.burst) &&
-      "perSecond" in value && isAtLeast(Number.MIN_VALUE, value.perSecond)
-    ? undefined
-    : "{burst, perSecond} with a burst of at least 1 and a rate above 0";
-}

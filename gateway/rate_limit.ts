@@ -33,3 +33,13 @@ export class TokenBucket {
     return true;
   }
 }
+
+/** How an option that is a {@linkcode RateLimit} is checked. */
+export function rateLimitCheck(value: unknown): string | undefined {
+  const isAtLeast = (min: number, rate: unknown) => typeof rate === "number" && rate >= min;
+  return typeof value === "object" && value !== null &&
+      "burst" in value && isAtLeast(1, value.burst) &&
+      "perSecond" in value && isAtLeast(Number.MIN_VALUE, value.perSecond)
+    ? undefined
+    : "{burst, perSecond} with a burst of at least 1 and a rate above 0";
+}

@@ -33,6 +33,16 @@ Deno.test("memory history keeps the newest events only, and says when that is no
   assertEquals(backend.read("c", { ...first, offset: 0 }).complete, false);
 });
 
+Deno.test("guarantee 3: a retry is known by its id when history has dropped the event", () => {
+  const backend = new MemoryBackend({ historySize: 2 });
+  const first = backend.publish("c", record("first"));
+  backend.publish("d", record("first"));
+  for (let i = 0; i < 50_000; i++) backend.publish("c", record(String(i)));
+  assertEquals(backend.publish("c", record("first")), first);
+  for (let i = 0; i < 50_000; i++) backend.publish("e", record(String(i)));
+  assertEquals(backend.publish("c", record("first")).offset, 50_002);
+});
+
 Deno.test("memory history forgets events past their age, but never the channel's position", () => {
   using time = new FakeTime();
   const backend = new MemoryBackend({ historyTtlMs: 1_000 });

@@ -1,0 +1,264 @@
+import type { Broadcaster } from "../core/broadcaster.ts";
+import { isBroadcastError } from "../core/errors.ts";
+import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
+import { durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
+import { PublishKeys } from "./publish_keys.ts";
+import { type RateLimit, rateLimitCheck, TokenBucket } from "./rate_limit.ts";
+
+/** Publishing over HTTP, for back ends in other languages. */
+export interface HttpPublishOptions {
+  /**
+   * Keys that may publish, each at least 32 characters; several, so that one can be replaced without
+   * a gap. A key also signs, see the guide to publishing over HTTP.
+   */
+  readonly keys: readonly string[];
+  /** Largest body in bytes; 1 MiB unless told. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Most events in one request; 1,000 unless told. */
+  readonly maxEvents?: number | undefined;
+  /** Requests of one key: 200 at once, 50 a second unless told. */
+  readonly rate?: RateLimit | undefined;
+  /** Milliseconds that a body may take to arrive; 10,000 unless told. */
+  readonly bodyTimeoutMs?: number | undefined;
+}
+
+const DEFAULTS = {
+  maxBodyBytes: 1024 * 1024,
+  maxEvents: 1_000,
+  rate: { burst: 200, perSecond: 50 },
+  bodyTimeoutMs: 10_000,
+} as const;
+
+const CHECKS: { readonly [Name in keyof Required<HttpPublishOptions>]: OptionCheck } = {
+  keys: (value) =>
+    Array.isArray(value) && value.length > 0 &&
+      value.every((key) => typeof key === "string" && /^[\x21-\x7e]{32,}$/.test(key))
+      ? undefined
+      : "a list of keys of at least 32 printable characters each",
+  maxBodyBytes: integer(1),
+  maxEvents: integer(1),
+  rate: rateLimitCheck,
+  bodyTimeoutMs: durationMs(1),
+};
+
+/** One event of a request, taken apart. */
+interface WantedEvent {
+  readonly target: { readonly channel: string } | { readonly user: string };
+  readonly event: BroadcastEventInit;
+  readonly options: PublishOptions;
+}
+
+/** An answer with a stable code. */
+class Refusal {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+
+  constructor(status: number, code: string, message: string) {
+    this.status = status;
+    this.code = code;
+    this.message = message;
+  }
+}
+
+/**
+ * Answers `POST {path}/publish`: one event, or an array of them, from whoever has a key. Events of one
+ * request are published in their order.
+ */
+export class HttpPublish {
+  readonly #broadcaster: Pick<Broadcaster, "publish" | "sendToUser">;
+  readonly #maxBodyBytes: number;
+  readonly #maxEvents: number;
+  readonly #bodyTimeoutMs: number;
+  readonly #keys: PublishKeys;
+  readonly #buckets: readonly TokenBucket[];
+
+  /**
+   * Reads the options.
+   *
+   * @throws {BroadcastConfigError} On an unknown option or a bad value.
+   */
+  constructor(
+    broadcaster: Pick<Broadcaster, "publish" | "sendToUser">,
+    options: HttpPublishOptions,
+  ) {
+    const { keys, maxBodyBytes, maxEvents, rate, bodyTimeoutMs } = readOptions(
+      "publishing over HTTP",
+      options,
+      CHECKS,
+      DEFAULTS,
+      ["keys"],
+    );
+    this.#broadcaster = broadcaster;
+    this.#maxBodyBytes = maxBodyBytes;
+    this.#maxEvents = maxEvents;
+    this.#bodyTimeoutMs = bodyTimeoutMs;
+    this.#keys = new PublishKeys(keys);
+    this.#buckets = keys.map(() => new TokenBucket(rate));
+  }
+
+  /** Answers a request; never rejects. */
+  async handle(request: Request): Promise<Response> {
+    try {
+      return await this.#handle(request);
+    } catch (refusal) {
+      if (refusal instanceof Refusal) return errorResponse(refusal);
+      throw refusal;
+    }
+  }
+
+  async #handle(request: Request): Promise<Response> {
+    if (request.method !== "POST") {
+      throw new Refusal(405, "publish.method", `Publish with POST, got ${request.method}`);
+    }
+    let body: Promise<Uint8Array<ArrayBuffer>> | undefined;
+    const readBody = () => body ??= this.#readBody(request);
+    const verdict = await this.#keys.judge(request, readBody);
+    if (verdict.kind === "denied") {
+      throw new Refusal(401, "publish.unauthorized", `Publishing needs ${verdict.reason}`);
+    }
+    if (verdict.kind === "replayed") {
+      throw new Refusal(409, "publish.replayed", "This signed request was accepted before");
+    }
+    if (!this.#buckets[verdict.key]?.take()) {
+      throw new Refusal(429, "publish.rate_limited", "Too many requests with this key");
+    }
+    const { signature } = verdict;
+    const response = await this.#publish(parseJson(await readBody()), signature);
+    if (!response.ok && signature !== undefined) this.#keys.forget(signature);
+    return response;
+  }
+
+  async #publish(parsed: unknown, signature: string | undefined): Promise<Response> {
+    const isBatch = Array.isArray(parsed);
+    const events = (isBatch ? parsed : [parsed]).map(readEvent);
+    if (events.length > this.#maxEvents) {
+      const message = `A request has at most ${this.#maxEvents} events, got ${events.length}`;
+      throw new Refusal(413, "publish.too_many", message);
+    }
+    const named = await nameAll(events, signature);
+    return answerAll(await this.#publishAll(named), isBatch);
+  }
+
+  /** Every publish is on its way before the first is awaited: drivers keep that order. */
+  #publishAll(events: readonly WantedEvent[]): Promise<PromiseSettledResult<PublishReceipt>[]> {
+    return Promise.allSettled(
+      events.map(({ target, event, options }) =>
+        "user" in target
+          ? this.#broadcaster.sendToUser(target.user, event, options)
+          : this.#broadcaster.publish(target.channel, event, options)
+      ),
+    );
+  }
+
+  async #readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    const max = this.#maxBodyBytes;
+    const tooLarge = new Refusal(413, "publish.too_large", `A body is at most ${max} bytes`);
+    if (Number(request.headers.get("content-length")) > max) throw tooLarge;
+    const reader = request.body?.getReader();
+    if (reader === undefined) return new Uint8Array();
+    const timer = setTimeout(() => reader.cancel().catch(() => {}), this.#bodyTimeoutMs);
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    try {
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        bytes += read.value.byteLength;
+        if (bytes > max) throw tooLarge;
+        chunks.push(read.value);
+      }
+    } catch (cause) {
+      if (cause instanceof Refusal) throw cause;
+      throw new Refusal(400, "publish.malformed", "The body did not arrive whole");
+    } finally {
+      clearTimeout(timer);
+      // What is left of a body that is too large is not read.
+      reader.cancel().catch(() => {});
+    }
+    const body = new Uint8Array(bytes);
+    let at = 0;
+    for (const chunk of chunks) {
+      body.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    return body;
+  }
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch {
+    throw new Refusal(400, "publish.malformed", "The body must be JSON in UTF-8");
+  }
+}
+
+function readEvent(value: unknown, index: number): WantedEvent {
+  const malformed = (rule: string) =>
+    new Refusal(400, "publish.malformed", `Event ${index}: ${rule}`);
+  if (typeof value !== "object" || value === null) throw malformed("must be an object");
+  const { channel, user, event, data, id, except, ...rest }: Record<string, unknown> = { ...value };
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw malformed(`unknown key ${JSON.stringify(unknown)}`);
+  if (typeof event !== "string") throw malformed("event must be text");
+  if (id !== undefined && typeof id !== "string") throw malformed("id must be text");
+  if (except !== undefined && typeof except !== "string") throw malformed("except must be text");
+  const init = { event, data, ...(id === undefined ? {} : { id }) };
+  const options = except === undefined ? {} : { except };
+  if (typeof channel === "string" && user === undefined) {
+    return { target: { channel }, event: init, options };
+  }
+  if (typeof user === "string" && channel === undefined) {
+    return { target: { user }, event: init, options };
+  }
+  throw malformed("channel must be text, or user instead of it");
+}
+
+/**
+ * Events of a signed request that have no id take one from the signature, so that the request, sent
+ * again to another node, publishes nothing twice.
+ */
+async function nameAll(
+  events: readonly WantedEvent[],
+  signature: string | undefined,
+): Promise<readonly WantedEvent[]> {
+  if (signature === undefined) return events;
+  const bytes = new TextEncoder().encode(signature);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const name = Array.from(digest.subarray(0, 16), (byte) => byte.toString(36)).join("");
+  return events.map((wanted, index) => {
+    const { id = `${name}.${index}`, ...event } = wanted.event;
+    return { ...wanted, event: { ...event, id } };
+  });
+}
+
+function answerAll(
+  results: readonly PromiseSettledResult<PublishReceipt>[],
+  isBatch: boolean,
+): Response {
+  const answers = results.map((result) =>
+    result.status === "fulfilled" ? result.value : { error: describeFailure(result.reason) }
+  );
+  const failures = answers.flatMap((answer) => "error" in answer ? [answer.error.status] : []);
+  const [only] = answers;
+  if (!isBatch && only !== undefined) {
+    return "error" in only ? errorResponse(only.error) : Response.json(only);
+  }
+  // What can be tried again decides; what was published already is not published twice by its id.
+  const status = failures.length === 0 ? 200 : failures.includes(503) ? 503 : 400;
+  return Response.json({ results: answers }, { status });
+}
+
+function describeFailure(error: unknown): Refusal {
+  if (isBroadcastError(error) && error.status === 400) {
+    return new Refusal(400, "publish.refused", error.message);
+  }
+  return new Refusal(503, "publish.failed", "The event could not be stored: try again");
+}
+
+function errorResponse({ status, code, message }: Refusal): Response {
+  const headers: Record<string, string> = { "cache-control": "no-store" };
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if (status === 405) headers.allow = "POST";
+  if (status === 429 || status === 503) headers["retry-after"] = "1";
+  return Response.json({ error: { code, message } }, { status, headers });
+}

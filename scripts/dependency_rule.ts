@@ -22,7 +22,7 @@ export const LAYERS: readonly Layer[] = [
     packages: ["@std/async", "@std/ulid"],
   },
   driver("memory"),
-  driver("redis", "ioredis"),
+  driver("redis", "ioredis", "node:crypto"),
   driver("postgres", "postgres"),
   { name: "gateway", paths: ["gateway"], layers: ["core", "protocol"], packages: [] },
   {

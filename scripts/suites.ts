@@ -29,7 +29,7 @@ export const SUITES = {
   /** The drivers on real servers, with real faults. */
   servers: {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
-    args: ["test", "-A", "--permit-no-files", "tests/drivers_on_servers"],
+    args: ["test", "-A", "tests/drivers_on_servers"],
   },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: { programs: [CHROMIUM, PYTHON], args: ["test", "-A", "--unstable-bundle", "tests/e2e"] },

@@ -1,0 +1,123 @@
+import type { Cluster, Redis } from "ioredis";
+import { subscriberClient } from "./client.ts";
+import type { Feed } from "./feed.ts";
+import { hashSlot } from "./hash_slot.ts";
+import { type SubscribeCommands, Subscriber, type SubscriberHooks } from "./subscriber.ts";
+
+/** In a cluster a channel's messages stay with the shard that holds its keys. */
+const SHARDED: SubscribeCommands = {
+  message: "smessage",
+  // One command takes names of one slot only.
+  subscribe: (client, names) => Promise.all(names.map((name) => client.ssubscribe(name))),
+  unsubscribe: (client, name) => client.sunsubscribe(name),
+};
+
+/** Listens on a cluster: a connection to every master that holds a channel of ours. */
+export class ClusterSubscriber {
+  readonly #cluster: Cluster;
+  readonly #heartbeatMs: number;
+  readonly #hooks: SubscriberHooks;
+  readonly #feeds = new Map<string, Feed>();
+  /** By the master's address. */
+  readonly #shards = new Map<string, Subscriber>();
+  /** Where each name is subscribed. */
+  readonly #homes = new Map<string, string>();
+  readonly #ending = new Set<Promise<void>>();
+  #lastError: unknown;
+
+  /** `cluster` is the driver's own, which knows the slots. */
+  constructor(cluster: Cluster, heartbeatMs: number, hooks: SubscriberHooks) {
+    this.#cluster = cluster;
+    this.#heartbeatMs = heartbeatMs;
+    this.#hooks = hooks;
+    cluster.on("refresh", this.#place);
+    cluster.on("ready", this.#place);
+  }
+
+  get isUp(): boolean {
+    return [...this.#shards.values()].every((shard) => shard.isUp);
+  }
+
+  /** What went wrong last. */
+  get lastError(): unknown {
+    return this.#lastError;
+  }
+
+  /** Subscribes; the feed hears of each acknowledgement. */
+  add(name: string, feed: Feed): void {
+    this.#feeds.set(name, feed);
+    this.#homes.delete(name);
+    this.#placeOne(name, feed);
+  }
+
+  /** Takes it back, where that feed is still the one that is subscribed. */
+  async remove(name: string, feed: Feed): Promise<void> {
+    if (this.#feeds.get(name) !== feed) return;
+    this.#feeds.delete(name);
+    await this.#leaveHome(name, feed);
+  }
+
+  async close(): Promise<void> {
+    this.#cluster.off("refresh", this.#place);
+    this.#cluster.off("ready", this.#place);
+    this.#feeds.clear();
+    for (const address of this.#shards.keys()) this.#end(address);
+    await Promise.all(this.#ending);
+  }
+
+  /** The slots may have moved: brings every channel to the master that holds it. */
+  readonly #place = (): void => {
+    for (const [name, feed] of this.#feeds) this.#placeOne(name, feed);
+    const used = new Set(this.#homes.values());
+    for (const address of this.#shards.keys()) {
+      if (!used.has(address)) this.#end(address);
+    }
+  };
+
+  #placeOne(name: string, feed: Feed): void {
+    const address = this.#cluster.slots[hashSlot(name)]?.[0];
+    if (address === undefined || this.#homes.get(name) === address) return;
+    const shard = this.#shard(address);
+    if (shard === undefined) return;
+    this.#leaveHome(name, feed);
+    this.#homes.set(name, address);
+    shard.add(name, feed);
+  }
+
+  async #leaveHome(name: string, feed: Feed): Promise<void> {
+    const home = this.#shards.get(this.#homes.get(name) ?? "");
+    this.#homes.delete(name);
+    await home?.remove(name, feed);
+  }
+
+  #shard(address: string): Subscriber | undefined {
+    const known = this.#shards.get(address);
+    if (known !== undefined) return known;
+    const master = this.#cluster.nodes("all").find((node) => addressOf(node) === address);
+    if (master === undefined) return undefined;
+    const shard = new Subscriber(subscriberClient(master), this.#heartbeatMs, SHARDED, {
+      message: this.#hooks.message,
+      up: this.#hooks.up,
+      down: (cause) => {
+        this.#lastError = cause;
+        this.#hooks.down(cause);
+        // Its slots may have another master by now.
+        if (this.#cluster.status === "ready") this.#cluster.refreshSlotsCache();
+      },
+    });
+    this.#shards.set(address, shard);
+    return shard;
+  }
+
+  #end(address: string): void {
+    const shard = this.#shards.get(address);
+    this.#shards.delete(address);
+    if (shard === undefined) return;
+    const ending = shard.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+}
+
+function addressOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
+}

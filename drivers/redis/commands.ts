@@ -1,0 +1,144 @@
+import type { Cluster, Redis } from "ioredis";
+import { Deadlines } from "../../core/deadline.ts";
+import type { Link } from "./link.ts";
+import { Pauses } from "./pauses.ts";
+import type { RedisScript } from "./scripts.ts";
+
+/** Between two attempts on a connection that is up. */
+const RETRY_MS = 50;
+
+/** What a server answers that has done nothing, and may do it in a moment. */
+const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS)\b/;
+
+/** How to run a call. */
+export interface RunOptions {
+  /** May be done twice: it is tried again also where the answer was lost. */
+  readonly repeatable: boolean;
+}
+
+/**
+ * Runs commands on a link. What fails for want of a connection is tried again until the time is
+ * over, so that an application hears nothing of an outage that is shorter than that.
+ */
+export class Commands {
+  readonly #link: Link;
+  readonly #timeoutMs: number;
+  readonly #deadlines = new Deadlines();
+  readonly #pauses = new Pauses();
+  /** For the group of calls that wait for replicas next; see {@linkcode Commands.replicated}. */
+  #nextWait: Promise<number> | undefined;
+  #lastWait: Promise<unknown> = Promise.resolve();
+
+  constructor(link: Link, timeoutMs: number) {
+    this.#link = link;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /**
+   * Settles as the call does.
+   *
+   * @throws {Error} With what went wrong last, at the latest when the time is over.
+   */
+  async run<T>(
+    call: (client: Redis | Cluster) => Promise<T>,
+    { repeatable }: RunOptions,
+  ): Promise<T> {
+    const attempts = new Attempts(this.#link, this.#pauses, Date.now() + this.#timeoutMs);
+    try {
+      return await this.#deadlines.race(attempts.run(call, repeatable), this.#timeoutMs);
+    } catch (cause) {
+      throw attempts.lastError === undefined ? cause : new Error(messageOf(cause), {
+        cause: attempts.lastError,
+      });
+    } finally {
+      attempts.end();
+    }
+  }
+
+  /** Runs a script by its name, or whole where the server does not know it yet. */
+  async script(
+    client: Redis | Cluster,
+    { sha, lua }: RedisScript,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await client.evalsha(sha, keys.length, ...keys, ...args);
+    } catch (error) {
+      if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
+      return await client.eval(lua, keys.length, ...keys, ...args);
+    }
+  }
+
+  /**
+   * Waits until replicas have what was written on this connection so far; resolves with how many do.
+   * It blocks the connection, so calls that are answered meanwhile share the next one.
+   */
+  replicated(client: Redis, replicas: number): Promise<number> {
+    return this.#nextWait ??= this.#lastWait.then(() => {
+      this.#nextWait = undefined;
+      const wait = client.wait(replicas, this.#timeoutMs);
+      this.#lastWait = wait.catch(() => {});
+      return wait;
+    });
+  }
+
+  /** Rejects whatever is under way. */
+  close(): void {
+    this.#deadlines.close();
+    this.#pauses.close();
+  }
+}
+
+/** The attempts of one call. */
+class Attempts {
+  readonly #link: Link;
+  readonly #pauses: Pauses;
+  readonly #deadline: number;
+  #stopWaiting: () => void = () => {};
+  #state: "running" | "ended" = "running";
+  lastError: unknown;
+
+  constructor(link: Link, pauses: Pauses, deadline: number) {
+    this.#link = link;
+    this.#pauses = pauses;
+    this.#deadline = deadline;
+  }
+
+  async run<T>(call: (client: Redis | Cluster) => Promise<T>, repeatable: boolean): Promise<T> {
+    for (;;) {
+      if (!this.#link.isUp) await this.#untilUp();
+      try {
+        return await call(this.#link.client);
+      } catch (error) {
+        this.lastError = error;
+        const isAnswer = error instanceof Error && error.name === "ReplyError";
+        const isNotDone = isAnswer && NOT_DONE.test(error.message);
+        const mayRepeat = isNotDone || (repeatable && !isAnswer);
+        if (!mayRepeat || this.#isOver) throw error;
+        // The master has become a replica: there is another by now, or soon.
+        if (messageOf(error).startsWith("READONLY")) this.#link.renew(error);
+      }
+      await this.#pauses.wait(RETRY_MS);
+      if (this.#isOver) throw this.lastError;
+    }
+  }
+
+  end(): void {
+    this.#state = "ended";
+    this.#stopWaiting();
+  }
+
+  get #isOver(): boolean {
+    return this.#state === "ended" || Date.now() >= this.#deadline;
+  }
+
+  #untilUp(): Promise<void> {
+    this.lastError = this.#link.lastError ?? this.lastError;
+    return new Promise((resolve) => this.#stopWaiting = this.#link.whenUp(resolve));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,185 @@
+import type {
+  BroadcastDriver,
+  ChannelSink,
+  DriverHost,
+  DriverSubscription,
+  HistoryRead,
+} from "../../core/driver.ts";
+import { Deadlines } from "../../core/deadline.ts";
+import {
+  BroadcastClosedError,
+  BroadcastConfigError,
+  BroadcastSubscribeError,
+} from "../../core/errors.ts";
+import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
+import { commandClient, isCluster, subscriberClient, templateOf } from "./client.ts";
+import { Commands } from "./commands.ts";
+import { Feed } from "./feed.ts";
+import { ClusterSubscriber } from "./cluster_subscriber.ts";
+import { History } from "./history.ts";
+import { Link } from "./link.ts";
+import { Names } from "./names.ts";
+import type { RedisOptions } from "./options.ts";
+import { PLAIN, Subscriber } from "./subscriber.ts";
+import { decodeMessage, encodeMessage } from "./wire.ts";
+
+/** Publishes that may be under way at once; the next is refused before it is counted. */
+const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+
+/** Carries events over Redis: a connection for commands, and one, or one a shard, that listens. */
+export class RedisDriver implements BroadcastDriver {
+  readonly abilities: { readonly history: boolean; readonly multiNode: true };
+  readonly #options: RedisOptions;
+  readonly #names: Names;
+  readonly #link: Link;
+  readonly #commands: Commands;
+  readonly #history: History | undefined;
+  readonly #subscriber: Subscriber | ClusterSubscriber;
+  readonly #deadlines = new Deadlines();
+  readonly #feeds = new Set<Feed>();
+  #host: DriverHost | undefined;
+  #state: "connecting" | "up" | "down" | "closed" = "connecting";
+  #pendingBytes = 0;
+  #closing: Promise<void> | undefined;
+
+  /** Begins to connect. */
+  constructor(options: RedisOptions) {
+    const { history, heartbeatMs, prefix, timeoutMs } = options;
+    this.abilities = { history, multiNode: true };
+    this.#options = options;
+    this.#names = new Names(prefix);
+    const client = commandClient(templateOf(options), { repeatable: history });
+    if (isCluster(client) && options.waitForReplicas > 0) {
+      throw new BroadcastConfigError(
+        'Cannot create a RedisBroadcaster: option "waitForReplicas" is not for a cluster',
+      );
+    }
+    const changed = (cause?: unknown) => this.#onChange(cause);
+    const hooks = {
+      up: changed,
+      down: changed,
+      message: (feed: Feed, text: string) => this.#onMessage(feed, text),
+    };
+    this.#link = new Link(client, heartbeatMs, hooks);
+    this.#commands = new Commands(this.#link, timeoutMs);
+    if (history) this.#history = new History(this.#commands, this.#link, this.#names, options);
+    this.#subscriber = isCluster(client)
+      ? new ClusterSubscriber(client, heartbeatMs, hooks)
+      : new Subscriber(subscriberClient(client), heartbeatMs, PLAIN, hooks);
+  }
+
+  /** Says how Redis is, from here on. */
+  open(host: DriverHost): void {
+    this.#host = host;
+  }
+
+  /** With history by one script, that numbers, stores and sends; without by a plain `PUBLISH`. */
+  async publish(channel: string, record: EventRecord): Promise<Position | undefined> {
+    this.#assertOpen("publish");
+    const bytes = eventBytes(record);
+    if (this.#pendingBytes + bytes > MAX_PENDING_BYTES) {
+      throw new Error(`More than ${MAX_PENDING_BYTES} bytes of events wait for Redis already`);
+    }
+    this.#pendingBytes += bytes;
+    try {
+      return await (this.#history?.publish(channel, record) ?? this.#send(channel, record));
+    } finally {
+      this.#pendingBytes -= bytes;
+    }
+  }
+
+  /** Resolves when Redis has acknowledged and the channel's top is known. */
+  async subscribe(channel: string, sink: ChannelSink): Promise<DriverSubscription> {
+    this.#assertOpen("subscribe");
+    const name = this.#names.messages(channel);
+    const feed = new Feed(channel, {
+      top: (channel) => this.#history?.top(channel) ?? Promise.resolve(undefined),
+      report: (channel, rule, cause) => this.#report(channel, rule, cause),
+    }, sink);
+    const close = async () => {
+      feed.close(new BroadcastClosedError("use this subscription"));
+      this.#feeds.delete(feed);
+      await this.#subscriber.remove(name, feed);
+    };
+    this.#feeds.add(feed);
+    this.#subscriber.add(name, feed);
+    try {
+      await this.#deadlines.race(feed.ready, this.#options.timeoutMs);
+    } catch (error) {
+      await close();
+      throw new Error("Redis did not acknowledge the subscription", {
+        cause: this.#subscriber.lastError ?? error,
+      });
+    }
+    return { close };
+  }
+
+  /** Reads the stream. */
+  async read(channel: string, after: Position): Promise<HistoryRead> {
+    this.#assertOpen("read");
+    if (this.#history === undefined) throw new Error("Without history there is nothing to read");
+    return await this.#history.read(
+      channel,
+      after,
+      (rule, cause) => this.#report(channel, rule, cause),
+    );
+  }
+
+  /** Ends both connections and whatever waits for them. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#state = "closed";
+    for (const feed of this.#feeds) feed.close(new BroadcastClosedError("use this subscription"));
+    this.#feeds.clear();
+    this.#commands.close();
+    this.#deadlines.close();
+    await Promise.all([this.#subscriber.close(), this.#link.close()]);
+  }
+
+  async #send(channel: string, record: EventRecord): Promise<undefined> {
+    const [name, message] = [this.#names.messages(channel), encodeMessage(record)];
+    await this.#commands.run(
+      (client) =>
+        isCluster(client) ? client.spublish(name, message) : client.publish(name, message),
+      { repeatable: false },
+    );
+  }
+
+  #onMessage(feed: Feed, text: string): void {
+    try {
+      const message = decodeMessage(text, this.#options.maxEventBytes);
+      feed.message(this.abilities.history ? message : { ...message, position: undefined });
+    } catch (cause) {
+      this.#report(feed.channel, "a message that is none of ours", cause);
+    }
+  }
+
+  #onChange(cause: unknown): void {
+    if (this.#state === "closed") return;
+    const isUp = this.#link.isUp && this.#subscriber.isUp;
+    if (isUp) {
+      this.#state = "up";
+      this.#host?.health("up");
+    } else if (this.#state === "up") {
+      this.#state = "down";
+      this.#host?.health("down", cause);
+    }
+  }
+
+  #report(channel: string, rule: string, cause: unknown): void {
+    this.#host?.report(
+      new BroadcastSubscribeError(`Cannot take what Redis has for channel "${channel}": ${rule}`, {
+        status: 503,
+        context: { channel },
+        cause,
+      }),
+    );
+  }
+
+  #assertOpen(action: string): void {
+    if (this.#state === "closed") throw new BroadcastClosedError(`${action} on this driver`);
+  }
+}

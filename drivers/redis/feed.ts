@@ -1,0 +1,121 @@
+import { BoundedBuffer } from "../../core/bounded_buffer.ts";
+import type { ChannelSink } from "../../core/driver.ts";
+import { eventBytes, type Position } from "../../core/event.ts";
+import { backoffMs, Pauses } from "./pauses.ts";
+import type { Message } from "./wire.ts";
+
+/** Longest wait before the store is asked again for a channel's top. */
+const MAX_BACKOFF_MS = 5_000;
+
+/** What a feed needs of its driver. */
+export interface FeedSource {
+  /** Where the channel stands in the store; `undefined` without history. */
+  top(channel: string): Promise<Position | undefined>;
+  /** A message or an answer that is no good, in a sentence. */
+  report(channel: string, rule: string, cause?: unknown): void;
+}
+
+/**
+ * What a node hears of one channel. Only an event that follows on the last one is passed on; any
+ * other is a reason to ask the store where the channel stands, and the core reads the rest. So
+ * neither a lost message nor a forged one can put a hole into the order.
+ */
+export class Feed {
+  readonly channel: string;
+  /** Resolves when the channel is live for the first time. */
+  readonly ready: Promise<void>;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #source: FeedSource;
+  readonly #sink: ChannelSink;
+  readonly #pauses = new Pauses();
+  /** - `opening`: not acknowledged yet. - `asking`: the store was asked for the top. */
+  #state: "opening" | "asking" | "live" | "closed" = "opening";
+  #position: Position | undefined;
+  /** What comes while the store is asked. */
+  readonly #held = new BoundedBuffer<Message>();
+  /** Something happened that the question under way may have come too early for. */
+  #askAgain = false;
+  /** Events that did not follow; the store's answer says whether they are true. */
+  #doubted: Position[] = [];
+
+  constructor(channel: string, source: FeedSource, sink: ChannelSink) {
+    this.channel = channel;
+    this.#source = source;
+    this.#sink = sink;
+    this.ready = this.#ready.promise;
+    this.ready.catch(() => {});
+  }
+
+  /** The subscription is acknowledged, for the first time or on a new connection. */
+  acknowledged(): void {
+    this.#ask();
+  }
+
+  /** A message has come. */
+  message(message: Message): void {
+    if (this.#state === "live") this.#take(message);
+    else if (this.#state === "asking") this.#held.push(message, eventBytes(message.record));
+  }
+
+  /** The sink hears nothing more. */
+  close(cause: unknown): void {
+    this.#state = "closed";
+    this.#pauses.close();
+    this.#held.takeAll();
+    this.#ready.reject(cause);
+  }
+
+  #take({ record, position }: Message): void {
+    const last = this.#position;
+    if (last === undefined) {
+      this.#sink.event(record, undefined);
+    } else if (position === undefined) {
+      this.#source.report(this.channel, "a message without a number, where history is kept");
+    } else if (position.epoch !== last.epoch || position.offset > last.offset + 1) {
+      this.#doubted.push(position);
+      this.#ask();
+    } else if (position.offset > last.offset) {
+      this.#position = position;
+      this.#sink.event(record, position);
+    }
+  }
+
+  async #ask(): Promise<void> {
+    this.#askAgain = true;
+    if (this.#state === "closed" || this.#state === "asking") return;
+    this.#state = "asking";
+    let failures = 0;
+    while (this.#isAsking && this.#askAgain) {
+      this.#askAgain = false;
+      const doubted = this.#doubted.splice(0);
+      try {
+        const top = await this.#source.top(this.channel);
+        if (!this.#isAsking) return;
+        failures = 0;
+        this.#arrive(top, doubted);
+      } catch (cause) {
+        if (!this.#isAsking) return;
+        this.#source.report(this.channel, "its top cannot be read", cause);
+        this.#askAgain = true;
+        await this.#pauses.wait(backoffMs(failures++, MAX_BACKOFF_MS));
+      }
+    }
+    if (this.#isAsking) this.#state = "live";
+  }
+
+  get #isAsking(): boolean {
+    return this.#state === "asking";
+  }
+
+  #arrive(top: Position | undefined, doubted: readonly Position[]): void {
+    for (const { epoch, offset } of doubted) {
+      if (top !== undefined && epoch === top.epoch && offset <= top.offset) continue;
+      this.#source.report(this.channel, `an event ${epoch} ${offset} that the store does not know`);
+    }
+    this.#position = top;
+    this.#sink.live(top);
+    this.#ready.resolve();
+    if (this.#held.overflowed) this.#askAgain = true;
+    for (const message of this.#held.takeAll()) this.#take(message);
+  }
+}

@@ -1,0 +1,31 @@
+/** Waits between attempts that end early, all at once, with their owner. */
+export class Pauses {
+  readonly #pending = new Set<() => void>();
+  #state: "open" | "closed" = "open";
+
+  /** Resolves after `ms` milliseconds, on `close()` and after it. */
+  wait(ms: number): Promise<void> {
+    if (this.#state === "closed") return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.#pending.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      this.#pending.add(end);
+    });
+  }
+
+  /** Ends every wait. */
+  close(): void {
+    this.#state = "closed";
+    for (const end of this.#pending) end();
+  }
+}
+
+/** The delay before the next of several attempts that failed: doubling up to a bound, half of it by chance. */
+export function backoffMs(failures: number, max: number): number {
+  const bound = Math.min(max, 50 * 2 ** Math.min(failures, 10));
+  return bound / 2 + Math.random() * bound / 2;
+}

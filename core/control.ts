@@ -8,6 +8,7 @@ import {
   BroadcastSubscribeError,
 } from "./errors.ts";
 import type { ChannelEvent } from "./event.ts";
+import type { BackplaneState } from "./health.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { LeaseStore } from "./leases.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
@@ -35,8 +36,12 @@ export interface ControlWatch {
    * was a moment ago, nobody who could be revoked may be let in.
    */
   readonly isCurrent: boolean;
-  /** Whether an order in force keeps a user off a channel, or off everything. */
-  isRevoked(user: string, channel?: string): boolean;
+  /** Resolves when every order in force is known here; never while the backplane is out of reach. */
+  whenCurrent(): Promise<void>;
+  /** Whether an order in force keeps a user off a channel. */
+  isRevoked(user: string, channel: string): boolean;
+  /** Whether an order in force keeps a user out altogether. */
+  isDisconnected(user: string): boolean;
   /** Ends it. */
   close(): void;
 }
@@ -59,7 +64,9 @@ export class Control implements ChannelListener {
   readonly #listeners = new Set<ControlListener>();
   /** By the order's own id, which owns its lease. */
   readonly #orders = new Map<string, Remembered>();
+  #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
+  #becomesCurrent = Promise.withResolvers<void>();
   #attachment: Attachment | undefined;
   #loads = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -68,35 +75,59 @@ export class Control implements ChannelListener {
     driver: BroadcastDriver,
     reporter: ErrorReporter,
     listen: (listener: ChannelListener) => Attachment,
+    backplane: BackplaneState,
   ) {
     this.#driver = driver;
     this.#reporter = reporter;
     this.#listen = listen;
+    this.#backplane = backplane;
   }
 
-  /** Whether every order in force is known here, as far as the backplane has said. */
+  /** Whether every order in force is known here. Where no gateway listens nobody has to know. */
   get isCurrent(): boolean {
-    return this.#state === "current" || this.#driver.leases === undefined;
+    if (this.#driver.leases === undefined || this.#listeners.size === 0) return true;
+    return this.#state === "current";
   }
 
-  /** Hears of every order from now on, until the returned function is called. */
-  watch(listener: ControlListener): () => void {
+  /** Resolves when every order in force is known here. */
+  async whenCurrent(): Promise<void> {
+    while (!this.isCurrent) await this.#becomesCurrent.promise;
+  }
+
+  /** While the backplane was away orders may have been given: they are known when the store was asked. */
+  backplaneChanged(state: BackplaneState): void {
+    this.#backplane = state;
+    if (this.#state === "current") this.#state = "loading";
+    if (state === "up" && this.#attachment !== undefined) this.#load();
+  }
+
+  /** Hears of every order from now on; asks about those in force. */
+  watch(listener: ControlListener): ControlWatch {
     this.#listeners.add(listener);
     if (this.#state === "idle" && this.#driver.leases !== undefined) this.#open();
-    return () => {
-      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.close();
+    const isCurrent = () => this.isCurrent;
+    return {
+      get isCurrent() {
+        return isCurrent();
+      },
+      whenCurrent: () => this.whenCurrent(),
+      isRevoked: (user, channel) => this.isRevoked(user, channel),
+      isDisconnected: (user) => this.isDisconnected(user),
+      close: () => {
+        if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.close();
+      },
     };
   }
 
-  /** Whether an order in force keeps a user off a channel, or off everything. */
-  isRevoked(user: string, channel: string | undefined): boolean {
-    this.#expire();
-    for (const { order } of this.#orders.values()) {
-      if (!("user" in order) || order.user !== user) continue;
-      if (order.type === "disconnect" || order.channel === undefined) return true;
-      if (order.channel === channel) return true;
-    }
-    return false;
+  isRevoked(user: string, channel: string): boolean {
+    return this.#some(
+      user,
+      (order) => order.type === "disconnect" || (order.channel ?? channel) === channel,
+    );
+  }
+
+  isDisconnected(user: string): boolean {
+    return this.#some(user, (order) => order.type === "disconnect");
   }
 
   /**
@@ -130,6 +161,8 @@ export class Control implements ChannelListener {
     this.#attachment?.detach();
     this.#attachment = undefined;
     this.#orders.clear();
+    this.#listeners.clear();
+    this.#becomesCurrent.resolve();
   }
 
   live(): void {
@@ -175,7 +208,11 @@ export class Control implements ChannelListener {
         const order = parseOrder(value)?.order;
         if (order !== undefined) this.#remember(key, order, remaining.get(owner) ?? 0);
       }
+      // What is announced while the backplane is away is not heard: it is asked again then.
+      if (this.#backplane !== "up") return;
       this.#state = "current";
+      this.#becomesCurrent.resolve();
+      this.#becomesCurrent = Promise.withResolvers();
     } catch (cause) {
       if (load === this.#loads) this.#fail(cause, () => this.#load());
     }
@@ -204,6 +241,14 @@ export class Control implements ChannelListener {
         (cause) => this.#reporter.report(new BroadcastHookError("An order failed", { cause })),
       );
     }
+  }
+
+  #some(user: string, matches: (order: ControlOrder) => boolean): boolean {
+    this.#expire();
+    for (const { order } of this.#orders.values()) {
+      if ("user" in order && order.user === user && matches(order)) return true;
+    }
+    return false;
   }
 
   #expire(): void {

@@ -31,7 +31,7 @@ import type {
 import { type BackplaneState, Health, type HealthChange } from "./health.ts";
 import { type ErrorHook, ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
-import { LocalChannel } from "./local_channel.ts";
+import { type Gate, LocalChannel } from "./local_channel.ts";
 import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
 import {
   callback,
@@ -148,6 +148,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #health: Health;
   readonly #presence: Presence;
   readonly #control: Control;
+  readonly #gate: Gate;
   readonly #channels = new Map<string, LocalChannel>();
   readonly #recent = new RecentEventsLimit();
   #state: "open" | "closed" = "open";
@@ -177,9 +178,20 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       driver,
       this.#reporter,
       (listener) => this.#channel(CONTROL_TOPIC).attach(listener, undefined),
+      this.#health.state,
     );
+    const control = this.#control;
+    this.#gate = {
+      get isOpen() {
+        return control.isCurrent;
+      },
+      opened: () => control.whenCurrent(),
+    };
     driver.open?.({
-      health: (state, cause) => this.#health.set(state, cause),
+      health: (state, cause) => {
+        this.#health.set(state, cause);
+        this.#control.backplaneChanged(state);
+      },
       report: (error) => this.#reporter.report(error),
     });
   }
@@ -286,16 +298,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   /** Hears of orders; see {@linkcode Broadcaster.watchControl}. */
   watchControl(listener: ControlListener): ControlWatch {
     this.#assertOpen("watch orders");
-    const control = this.#control;
-    const health = this.#health;
-    const close = control.watch(listener);
-    return {
-      get isCurrent() {
-        return health.state === "up" && control.isCurrent;
-      },
-      isRevoked: (user, channel) => control.isRevoked(user, channel),
-      close,
-    };
+    return this.#control.watch(listener);
   }
 
   /** Everybody on a presence channel; see {@linkcode Broadcaster.presence}. */
@@ -360,6 +363,8 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         this.#driver,
         this.#reporter,
         new RecentEvents(this.#recent),
+        // The core's own channels are how it finds out who must not hear the others.
+        isChannelName(name) ? this.#gate : undefined,
         () => this.#channels.delete(name),
       );
       this.#channels.set(name, channel);

@@ -23,6 +23,12 @@ interface Arrival {
   readonly position: Position;
 }
 
+/** Holds events back, for example while it is not known who must not hear them any more. */
+export interface Gate {
+  readonly isOpen: boolean;
+  opened(): Promise<void>;
+}
+
 /**
  * A channel on this node: one upstream subscription for any number of listeners, opened with the
  * first and closed after the last. It keeps the channel's order by offset: what comes twice is
@@ -32,6 +38,7 @@ export class LocalChannel implements ResumableChannel {
   readonly name: string;
   readonly #driver: BroadcastDriver;
   readonly #reporter: ErrorReporter;
+  readonly #gate: Gate | undefined;
   readonly #onIdle: () => void;
   readonly #slots = new Slots();
   /** Listeners that are not live yet. */
@@ -61,12 +68,14 @@ export class LocalChannel implements ResumableChannel {
     driver: BroadcastDriver,
     reporter: ErrorReporter,
     recent: RecentEvents,
+    gate: Gate | undefined,
     onIdle: () => void,
   ) {
     this.name = name;
     this.#driver = driver;
     this.#reporter = reporter;
     this.#recent = recent;
+    this.#gate = gate;
     this.#onIdle = onIdle;
   }
 
@@ -219,10 +228,14 @@ export class LocalChannel implements ResumableChannel {
   #onEvent(record: EventRecord, position: Position | undefined): void {
     if (this.#state === "idle") return;
     const last = this.#position;
+    const isOpen = this.#gate?.isOpen ?? true;
     if (position === undefined || last === undefined) {
-      this.#deliver(record, position);
+      // What may not pass now cannot be asked for later.
+      if (isOpen) this.#deliver(record, position);
+      else this.#loseUpTo(position);
     } else if (
-      this.#state === "live" && position.epoch === last.epoch && position.offset <= last.offset + 1
+      this.#state === "live" && isOpen && position.epoch === last.epoch &&
+      position.offset <= last.offset + 1
     ) {
       if (position.offset > last.offset) this.#deliver(record, position);
     } else {
@@ -240,6 +253,8 @@ export class LocalChannel implements ResumableChannel {
     clearTimeout(this.#readRetry);
     try {
       while (this.#state === "behind" && this.#position !== undefined) {
+        if (this.#gate?.isOpen === false) await this.#gate.opened();
+        if (this.#sink !== sink) return;
         const before = this.#position;
         const read = await this.#driver.read(this.name, before);
         if (this.#sink !== sink) return;

@@ -1,13 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  type Attachment,
   BroadcastConfigError,
   type BroadcastDriver,
   type BroadcastError,
   BroadcastPublishError,
+  type ChannelListener,
+  type ChannelSink,
   type ControlOrder,
   type ControlWatch,
   type DisconnectTarget,
   DriverBroadcaster,
+  type DriverHost,
   type LeaseStore,
   MemoryBackend,
   MemoryBroadcaster,
@@ -22,9 +26,14 @@ class Node implements AsyncDisposable {
   readonly broadcaster: DriverBroadcaster;
   readonly watch: ControlWatch;
   isCut = false;
-  #host: Parameters<NonNullable<BroadcastDriver["open"]>>[0] | undefined;
+  /** What a question to the store waits for. */
+  delay: Promise<void> | undefined;
+  #host: DriverHost | undefined;
+  readonly #sinks = new Map<string, ChannelSink>();
+  readonly #backend: MemoryBackend;
 
   constructor(backend: MemoryBackend) {
+    this.#backend = backend;
     const inner = new MemoryDriver(backend);
     const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
       if (this.isCut) throw new Error("The backplane is out of reach");
@@ -32,7 +41,10 @@ class Node implements AsyncDisposable {
     };
     const leases: LeaseStore = {
       write: (...args) => guarded(() => inner.leases.write(...args)),
-      list: (topic) => guarded(() => inner.leases.list(topic)),
+      list: async (topic) => {
+        await this.delay;
+        return await guarded(() => inner.leases.list(topic));
+      },
       remainingMs: (owners) => guarded(() => inner.leases.remainingMs(owners)),
     };
     this.broadcaster = new DriverBroadcaster({
@@ -43,8 +55,14 @@ class Node implements AsyncDisposable {
         host.health("up");
       },
       publish: (channel, record) => guarded(() => inner.publish(channel, record)),
-      subscribe: (channel, sink) => inner.subscribe(channel, sink),
-      read: (channel, after) => inner.read(channel, after),
+      subscribe: (channel, sink) => {
+        this.#sinks.set(channel, sink);
+        return inner.subscribe(channel, {
+          live: (top) => sink.live(top),
+          event: (record, position) => this.isCut || sink.event(record, position),
+        });
+      },
+      read: (channel, after) => guarded(() => inner.read(channel, after)),
       close: () => inner.close(),
     }, { onError: (error) => this.errors.push(error) });
     this.watch = this.broadcaster.watchControl((order) => this.orders.push(order));
@@ -52,6 +70,21 @@ class Node implements AsyncDisposable {
 
   say(state: "up" | "down"): void {
     this.#host?.health(state);
+  }
+
+  cut(): void {
+    this.isCut = true;
+    this.say("down");
+  }
+
+  /** The connection is back, and every channel is told so, the one of orders last of all. */
+  async heal(): Promise<void> {
+    this.isCut = false;
+    for (const [channel, sink] of this.#sinks) {
+      const { top } = await this.#backend.read(channel, { epoch: "", offset: 0 });
+      sink.live(top);
+    }
+    this.say("up");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -80,15 +113,14 @@ Deno.test("guarantee 7: an order reaches every node once, and is remembered as l
   for (const { watch } of [a, b]) {
     assert(watch.isRevoked("ada", "private-x"));
     assertEquals(watch.isRevoked("ada", "private-y"), false);
-    assertEquals(watch.isRevoked("ada"), false);
-    assert(watch.isRevoked("bob", "private-x") && watch.isRevoked("bob"));
-    assertEquals(watch.isRevoked("1"), false);
+    assert(watch.isRevoked("bob", "private-x") && watch.isDisconnected("bob"));
+    assertEquals([watch.isDisconnected("ada"), watch.isDisconnected("1")], [false, false]);
   }
   await time.tick(9_999);
   assert(b.watch.isRevoked("ada", "private-x"));
   await time.tick(1);
   assertEquals(b.watch.isRevoked("ada", "private-x"), false);
-  assert(b.watch.isRevoked("bob"));
+  assert(b.watch.isDisconnected("bob"));
 });
 
 Deno.test("guarantee 7: a node that starts later knows what is in force, and for how long", async () => {
@@ -119,11 +151,51 @@ Deno.test("guarantee 7: a node that cannot ask the store knows that it does not 
   await a.broadcaster.disconnect({ user: "ada" });
   b.isCut = false;
   await time.tick(1_000);
-  assert(b.watch.isCurrent && b.watch.isRevoked("ada"));
+  assert(b.watch.isCurrent && b.watch.isDisconnected("ada"));
   b.say("down");
   assertEquals(b.watch.isCurrent, false);
+  let waited = false;
+  b.watch.whenCurrent().then(() => waited = true);
+  await time.tick(0);
+  assertEquals(waited, false);
   b.say("up");
-  assert(b.watch.isCurrent);
+  await time.tick(0);
+  assert(b.watch.isCurrent && waited);
+});
+
+Deno.test("guarantee 7: after an outage orders are known before events pass, in whatever order they come", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const heard: string[] = [];
+  let attachment: Attachment | undefined;
+  const listener: ChannelListener = {
+    live() {},
+    event: ({ id }) => void heard.push(id),
+    lost: () => void heard.push("lost"),
+    ended() {},
+  };
+  // What a gateway does when somebody is revoked.
+  b.broadcaster.watchControl(() => attachment?.detach());
+  attachment = b.broadcaster.listen("private-x", listener);
+  b.broadcaster.listen("private-y", { ...listener, event: ({ id }) => void heard.push(`y ${id}`) });
+  await time.tick(0);
+  await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "before" });
+  b.cut();
+  await a.broadcaster.revoke({ user: "ada", channel: "private-x" });
+  await a.broadcaster.publish("private-x", { event: "n", data: 1, id: "missed" });
+  await a.broadcaster.publish("private-y", { event: "n", data: 1, id: "missed" });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  b.delay = promise;
+  await b.heal();
+  await a.broadcaster.publish("private-x", { event: "n", data: 2, id: "live" });
+  await a.broadcaster.publish("private-y", { event: "n", data: 2, id: "live" });
+  await time.tick(0);
+  assertEquals(heard, ["before"]);
+  resolve();
+  await time.tick(0);
+  assertEquals(heard, ["before", "y missed", "y live"]);
 });
 
 Deno.test("an order that could not be given says so", async () => {

@@ -1,8 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
-  type Attachment,
   BroadcastConfigError,
-  type BroadcastDriver,
   type BroadcastError,
   BroadcastPublishError,
   type ChannelListener,
@@ -169,16 +167,15 @@ Deno.test("guarantee 7: after an outage orders are known before events pass, in 
   await using a = new Node(backend);
   await using b = new Node(backend);
   const heard: string[] = [];
-  let attachment: Attachment | undefined;
   const listener: ChannelListener = {
     live() {},
     event: ({ id }) => void heard.push(id),
     lost: () => void heard.push("lost"),
     ended() {},
   };
+  const attachment = b.broadcaster.listen("private-x", listener);
   // What a gateway does when somebody is revoked.
-  b.broadcaster.watchControl(() => attachment?.detach());
-  attachment = b.broadcaster.listen("private-x", listener);
+  b.broadcaster.watchControl(() => attachment.detach());
   b.broadcaster.listen("private-y", { ...listener, event: ({ id }) => void heard.push(`y ${id}`) });
   await time.tick(0);
   await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "before" });

@@ -1,22 +1,12 @@
 import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
 import type { PublishReceipt } from "../core/event.ts";
-import type { PubFrame, Revision } from "../protocol/frames.ts";
+import type { PubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
 import { isChannelName, isEventName } from "../protocol/names.ts";
+import type { Client } from "./client.ts";
+import { type ClientChannels, toWire } from "./client_channels.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { SessionHost } from "./session.ts";
-
-/** What the publishes of a client need of its session. */
-export interface Publisher<Subject> {
-  readonly id: string;
-  readonly subject: Subject | undefined;
-  readonly revision: Revision;
-  readonly isEnded: boolean;
-  /** Whether the client holds the channel, so that its rule has been asked already. */
-  holds(channel: string): boolean;
-  published(frame: PubFrame, receipt: PublishReceipt): void;
-  refuse(frame: PubFrame, reason: ErrReason): void;
-}
 
 /** A publish that waits for its decision, and the characters it came in. */
 interface PendingPublish {
@@ -27,21 +17,32 @@ interface PendingPublish {
 /** The publishes of one client, one after the other: their order is part of what it said. */
 export class ClientPublishes<Subject> {
   readonly #host: SessionHost<Subject>;
-  readonly #publisher: Publisher<Subject>;
+  readonly #client: Client<Subject>;
+  readonly #channels: Pick<ClientChannels<Subject>, "holds">;
   readonly #rate: TokenBucket;
   readonly #pending: PendingPublish[] = [];
   #pendingBytes = 0;
 
-  constructor(host: SessionHost<Subject>, publisher: Publisher<Subject>) {
+  constructor(
+    host: SessionHost<Subject>,
+    client: Client<Subject>,
+    channels: Pick<ClientChannels<Subject>, "holds">,
+  ) {
     this.#host = host;
-    this.#publisher = publisher;
+    this.#client = client;
+    this.#channels = channels;
     this.#rate = new TokenBucket(host.settings.publishRate);
+  }
+
+  /** Nothing waits and nothing is being decided. */
+  get isIdle(): boolean {
+    return this.#pending.length === 0;
   }
 
   accept(frame: PubFrame, size: number): void {
     const isOver = this.#pendingBytes + size > this.#host.settings.maxQueuedBytes;
     if (!this.#rate.take() || isOver) {
-      return this.#publisher.refuse(frame, "publish rate limited");
+      return this.#client.refuse(frame, "publish rate limited");
     }
     this.#pending.push({ frame, size });
     this.#pendingBytes += size;
@@ -56,8 +57,8 @@ export class ClientPublishes<Subject> {
   async #workOff(): Promise<void> {
     for (let next = this.#pending[0]; next !== undefined; next = this.#pending[0]) {
       const outcome = await this.#publish(next.frame);
-      if (typeof outcome === "string") this.#publisher.refuse(next.frame, outcome);
-      else this.#publisher.published(next.frame, outcome);
+      if (typeof outcome === "string") this.#client.refuse(next.frame, outcome);
+      else this.#acknowledge(next.frame, outcome);
       this.#pendingBytes -= next.size;
       this.#pending.shift();
     }
@@ -71,9 +72,10 @@ export class ClientPublishes<Subject> {
     if (!isEventName(event)) return "invalid event name";
     if (id !== undefined && !isEventName(id)) return "publish refused";
     if (allowClientPublish === undefined) return "publish denied";
-    const { subject, id: clientId } = this.#publisher;
+    const { subject, id: clientId } = this.#client;
     try {
-      if (!this.#publisher.holds(channel)) {
+      // The rule of a channel that is held was asked already.
+      if (!this.#channels.holds(channel)) {
         const decision = await broadcaster.authorizeFor(channel, subject);
         if (decision.authorized !== true) return "publish denied";
       }
@@ -83,7 +85,7 @@ export class ClientPublishes<Subject> {
       if (decision !== true) return "publish denied";
     } catch (error) {
       // A gateway that closes waits for no decision; that is not an error of the application.
-      if (!this.#publisher.isEnded) this.#report(error, "Cannot decide on a client's publish");
+      if (!this.#client.isEnded) this.#report(error, "Cannot decide on a client's publish");
       return "publish denied";
     }
     try {
@@ -93,8 +95,12 @@ export class ClientPublishes<Subject> {
       this.#report(error, "Cannot publish for a client");
       // Revision 1 has one word for both.
       const isRefused = isBroadcastError(error) && error.status === 400;
-      return isRefused && this.#publisher.revision === 2 ? "publish refused" : "publish failed";
+      return isRefused && this.#client.revision === 2 ? "publish refused" : "publish failed";
     }
+  }
+
+  #acknowledge({ c, n }: PubFrame, { id, position }: PublishReceipt): void {
+    if (n !== undefined) this.#client.send({ t: "ok", c, n, i: id, p: toWire(position) });
   }
 
   #report(error: unknown, message: string): void {

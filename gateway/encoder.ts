@@ -8,13 +8,21 @@ export function encode(frame: ServerFrame): EncodedFrame {
   return new EncodedFrame(encodeFrame(frame));
 }
 
+/** One event as each revision has it. */
+interface Frames {
+  1?: EncodedFrame;
+  2?: EncodedFrame;
+}
+
 /**
  * Encodes events, each once for a revision: all subscribers of a channel are called in a row with
  * the same event, so remembering the last one is enough.
  */
 export class EventEncoder {
   #event: ChannelEvent | undefined;
-  #frames: { 1?: EncodedFrame; 2?: EncodedFrame } = {};
+  #frames: Frames = {};
+  /** A crowd that comes back is told of the same events, each client of all before the next. */
+  readonly #missed = new WeakMap<ChannelEvent, Frames>();
 
   encode(event: ChannelEvent, revision: Revision): EncodedFrame {
     if (event !== this.#event) {
@@ -22,6 +30,13 @@ export class EventEncoder {
       this.#frames = {};
     }
     return this.#frames[revision] ??= encodeEvent(event, revision);
+  }
+
+  /** The same for an event of a replay, whose frame is kept as long as the event is remembered. */
+  encodeMissed(event: ChannelEvent, revision: Revision): EncodedFrame {
+    const frames = this.#missed.get(event) ?? {};
+    this.#missed.set(event, frames);
+    return frames[revision] ??= encodeEvent(event, revision);
   }
 }
 

@@ -1,11 +1,15 @@
 import { Joiner } from "./encoded_frame.ts";
 
-/** A queue that waits. */
+/** Whatever waits until a socket has room again. */
 export interface Flushable {
-  /** The turn is over: hands over what it held back. */
-  endTurn(): void;
   /** Hands over what the socket has room for; true when nothing waits any more. */
   flush(): boolean;
+}
+
+/** A queue that waits for the end of a turn. */
+export interface TurnQueue {
+  /** The turn is over: hands over what it held back. */
+  endTurn(): void;
 }
 
 /** How often queues look whether their socket has room again; the platform does not tell. */
@@ -20,7 +24,7 @@ export class Flusher {
   readonly batches: Joiner<string> = new Joiner((frames) =>
     `[${frames.map(({ text }) => text).join(",")}]`
   );
-  #held: Flushable[] = [];
+  #held: TurnQueue[] = [];
   readonly #full = new Set<Flushable>();
   #turn = 0;
   #turnEnd: ReturnType<typeof setImmediate> | undefined;
@@ -44,7 +48,7 @@ export class Flusher {
   }
 
   /** For a queue that sent in this turn: it is called at the end of it. */
-  holdForTurn(queue: Flushable): void {
+  holdForTurn(queue: TurnQueue): void {
     this.#held.push(queue);
   }
 

@@ -5,6 +5,8 @@ import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
+import { BacklogLimit } from "./backlog.ts";
+import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
 import { Flusher } from "./flusher.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
@@ -50,7 +52,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** How many connections hold each channel. */
   readonly #subscribers = new Map<string, number>();
   readonly #host: SessionHost<Subject>;
-  #state: "open" | "closed" = "open";
+  /** Sessions that ended and whose sockets have not closed yet. */
+  readonly #closing = new Set<Session<Subject>>();
+  #state: "open" | "draining" | "closed" = "open";
+  #drain: Drain | undefined;
 
   /**
    * Makes a gateway; it listens nowhere by itself.
@@ -76,10 +81,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       deadlines: this.#deadlines,
       encoder: new EventEncoder(),
       flusher: new Flusher(),
+      backlogLimit: new BacklogLimit(settings.maxBacklogBytes),
       report: (error) => this.#reporter.report(error),
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
       ended: (session, end) => this.#onEnded(session, end),
+      gone: (session) => {
+        this.#closing.delete(session);
+        this.#endDrainIfEmpty();
+      },
     };
   }
 
@@ -139,6 +149,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    */
   refusal(request: Request): Response | undefined {
     if (this.#state === "closed") return answer(503, "The gateway is closed");
+    if (this.#drain !== undefined) {
+      const headers = { "retry-after": String(this.#drain.retryAfterSeconds) };
+      return answer(503, "The gateway is draining", headers);
+    }
     if (new URL(request.url).pathname !== this.#settings.path) return answer(404, "Not found");
     if (request.method !== "GET" || !isWebSocketHandshake(request)) {
       const headers = { upgrade: "websocket", connection: "upgrade" };
@@ -158,14 +172,53 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    */
   connect(socket: GatewaySocket, request: Request): SocketEvents {
     const session = new Session(socket, revisionOf(request), this.#host);
-    if (this.#state === "closed") {
-      session.end(CLOSE.goingAway);
+    if (this.#state !== "open") {
+      if (this.#state === "draining") session.drain(0);
+      else session.end(CLOSE.goingAway);
       return session;
     }
     this.#sessions.add(session);
     if (this.#settings.resolveSubject === undefined) this.#start(session, undefined);
     else this.#resolve(session, request, this.#settings.resolveSubject);
     return session;
+  }
+
+  /**
+   * Takes the gateway out of service: new connections are answered 503 with `Retry-After`, and every
+   * connection is told when to come back, each at another time, and closed with a code that says so:
+   * 4200, or 1001 for a client of revision 1. What is on its way to a client, and its publishes that
+   * are under way, come first.
+   *
+   * Resolves when all sockets are closed. At the deadline those that are stuck are cut off; on
+   * `Deno.serve`, which cannot do that, they end with their server: abort its signal afterwards. A
+   * second call waits for the first one's end. The gateway is closed then.
+   *
+   * @throws {BroadcastConfigError} On an unknown option or a bad value.
+   *
+   * @example
+   * ```ts
+   * import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+   *
+   * const broadcaster = new MemoryBroadcaster();
+   * const gateway = new BroadcastGateway({ broadcaster });
+   * const stop = new AbortController();
+   * const server = Deno.serve({ port: 0, signal: stop.signal, onListen() {} }, gateway.handler);
+   *
+   * await gateway.drain({ deadlineMs: 5_000 });
+   * stop.abort();
+   * await server.finished;
+   * await broadcaster.close();
+   * ```
+   */
+  async drain(options: DrainOptions = {}): Promise<void> {
+    if (this.#drain === undefined) {
+      this.#drain = new Drain(options, () => [...this.#sessions, ...this.#closing]);
+      if (this.#state === "open") this.#state = "draining";
+      this.#drain.sendAway([...this.#sessions]);
+      this.#endDrainIfEmpty();
+    }
+    await this.#drain.over;
+    await this.close();
   }
 
   /**
@@ -177,6 +230,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     for (const session of [...this.#sessions]) session.end(CLOSE.goingAway);
     this.#deadlines.close();
     this.#host.flusher.close();
+    this.#drain?.end();
     return Promise.resolve();
   }
 
@@ -218,6 +272,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
 
   #onEnded(session: Session<Subject>, { code, reason, wasWelcomed }: SessionEnd): void {
     this.#sessions.delete(session);
+    this.#closing.add(session);
     const isFault = code === CLOSE.slowConsumer.code || code === CLOSE.frameTooLarge.code;
     this.#log(isFault ? "warn" : "debug", "Client disconnected", { id: session.id, code, reason });
     if (!wasWelcomed) return;
@@ -225,6 +280,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       "onDisconnect",
       () => this.#settings.onDisconnect?.({ ...session.info, code, reason }),
     );
+  }
+
+  #endDrainIfEmpty(): void {
+    if (this.#sessions.size + this.#closing.size === 0) this.#drain?.end();
   }
 
   #count(channel: string, change: number): void {

@@ -11,12 +11,14 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export interface HeldChannelActions {
   /** The subscription is live. */
   live(channel: HeldChannel, start: SubscriptionStart): void;
-  /** An event for the client. */
-  event(channel: HeldChannel, event: ChannelEvent): void;
+  /** An event for the client; one that it missed comes before all live ones. */
+  event(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void;
   /** Events may be missing before what follows. */
   lost(channel: HeldChannel): void;
+  /** The server could not keep the subscription. */
+  failed(error: AnyBroadcastError): void;
   /** The subscription is over, for this reason. */
-  over(channel: HeldChannel, reason: ErrReason, error?: AnyBroadcastError): void;
+  over(channel: HeldChannel, reason: ErrReason): void;
 }
 
 /**
@@ -29,6 +31,10 @@ export class HeldChannel implements ChannelListener {
   readonly requests: SubFrame[];
   /** The last event that was sent, or where the subscription began. */
   position: Position | undefined;
+  /** How many of its events wait for room. */
+  backlog = 0;
+  /** How many missed events are still to come. */
+  #missed = 0;
   readonly #actions: HeldChannelActions;
   #state: "asking" | "opening" | "live" | "released" = "asking";
   #attachment: Attachment | undefined;
@@ -66,11 +72,14 @@ export class HeldChannel implements ChannelListener {
   live(start: SubscriptionStart): void {
     this.#state = "live";
     this.position = start.position;
+    this.#missed = start.missed;
     this.#actions.live(this, start);
   }
 
   event(event: ChannelEvent): void {
-    this.#actions.event(this, event);
+    const isMissed = this.#missed > 0;
+    if (isMissed) this.#missed--;
+    this.#actions.event(this, event, isMissed);
   }
 
   lost(): void {
@@ -78,7 +87,8 @@ export class HeldChannel implements ChannelListener {
   }
 
   ended(error: AnyBroadcastError | undefined): void {
-    this.#actions.over(this, "subscription failed", error);
+    if (error !== undefined) this.#actions.failed(error);
+    this.#actions.over(this, "subscription failed");
   }
 
   #expireAt(expiresAt: number): void {

@@ -14,6 +14,7 @@
  *
  * @module
  */
+export type { DrainOptions } from "./drain.ts";
 export { EncodedFrame } from "./encoded_frame.ts";
 export { BroadcastGateway } from "./gateway.ts";
 export type {

@@ -90,6 +90,12 @@ export interface BroadcastGatewayOptions<Subject = unknown> {
    * that wait for a decision; 2 MiB unless told. One frame may wait whatever its size.
    */
   readonly maxQueuedBytes?: number | undefined;
+  /**
+   * Most bytes of missed events that wait for connections which came back and read more slowly than
+   * these are replayed, over all of them; 64 MiB unless told. Past it a connection is cut off, and
+   * goes on from where it was when it comes back.
+   */
+  readonly maxBacklogBytes?: number | undefined;
   /** Most channels one connection may hold; 128 unless told. */
   readonly maxChannelsPerConnection?: number | undefined;
   /** How often one connection may subscribe; 256 at once, 32 a second unless told. */
@@ -115,6 +121,7 @@ export const DEFAULTS = {
   authorizationTimeoutMs: 10_000,
   maxFrameBytes: 64 * 1024,
   maxQueuedBytes: 2 * 1024 * 1024,
+  maxBacklogBytes: 64 * 1024 * 1024,
   maxChannelsPerConnection: 128,
   // A client comes back with all its channels, and with what waited in its outbox, at once.
   subscribeRate: { burst: 256, perSecond: 32 },
@@ -140,6 +147,7 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
   authorizationTimeoutMs: durationMs(1),
   maxFrameBytes: integer(64),
   maxQueuedBytes: integer(1024),
+  maxBacklogBytes: integer(0),
   maxChannelsPerConnection: integer(1),
   subscribeRate: rateLimitCheck,
   publishRate: rateLimitCheck,

@@ -1,5 +1,5 @@
 import type { EncodedFrame } from "./encoded_frame.ts";
-import type { Flushable, Flusher } from "./flusher.ts";
+import type { Flushable, Flusher, TurnQueue } from "./flusher.ts";
 import type { GatewaySocket } from "./socket.ts";
 
 /**
@@ -24,7 +24,7 @@ export interface OutboundQueueOptions {
  * the socket can, else in one message where the client can; where neither can, nothing is held back.
  * What the socket has no room for waits.
  */
-export class OutboundQueue implements Flushable {
+export class OutboundQueue implements Flushable, TurnQueue {
   readonly #socket: GatewaySocket;
   readonly #flusher: Flusher;
   readonly #options: OutboundQueueOptions;
@@ -41,6 +41,11 @@ export class OutboundQueue implements Flushable {
     this.#flusher = flusher;
     this.#options = options;
     this.#merges = socket.write !== undefined || options.batches;
+  }
+
+  /** Whether the socket keeps up: nothing waits for it, and no more for the end of the turn than it takes. */
+  get hasRoom(): boolean {
+    return this.#waitsFor !== "room" && this.#bytes < SOCKET_BYTES;
   }
 
   /**

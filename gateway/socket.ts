@@ -16,6 +16,11 @@ export interface GatewaySocket {
   write?(frames: readonly EncodedFrame[]): void;
   /** Starts to close; the session is done with the socket from here on. */
   close(code: number, reason: string): void;
+  /**
+   * Cuts the connection without a word, for a peer that does not answer a close. Where the platform
+   * has no such thing it is left out, and the connection ends with its listener.
+   */
+  terminate?(): void;
 }
 
 /** What a session wants to hear of its socket. None of the members throws. */

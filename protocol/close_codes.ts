@@ -25,6 +25,8 @@ export const CLOSE = {
   serverSilent: { code: 4102, reason: "server silent" },
   /** Who is asking could not be found out: the application's `resolveSubject` failed. */
   subjectUnknown: { code: 4103, reason: "subject unknown" },
+  /** The gateway is draining: come back at once, or when its `bye` said. Revision 2. */
+  draining: { code: 4200, reason: "draining" },
 } as const satisfies Record<string, CloseCode>;
 
 /**

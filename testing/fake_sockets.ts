@@ -114,6 +114,8 @@ export class FakeGatewaySocket implements GatewaySocket {
   readonly frames: ServerFrame[] = [];
   /** How the gateway closed it, `undefined` while it did not. */
   closed: FakeClose | undefined;
+  /** Whether the gateway gave up waiting for the peer. */
+  terminated = false;
   /** Bytes that have not left yet; set it to play a slow peer. */
   bufferedAmount = 0;
   readonly #waiting: { readonly done: () => boolean; readonly resolve: () => void }[] = [];
@@ -129,6 +131,12 @@ export class FakeGatewaySocket implements GatewaySocket {
   /** Called by the gateway. */
   close(code: number, reason: string): void {
     this.closed ??= { code, reason };
+    this.#look();
+  }
+
+  /** Called by the gateway. */
+  terminate(): void {
+    this.terminated = true;
     this.#look();
   }
 

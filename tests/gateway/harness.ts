@@ -41,8 +41,7 @@ export class PlayedGateway implements AsyncDisposable {
     });
   }
 
-  connect(subject?: User, query = ""): PlayedClient {
-    const socket = new FakeGatewaySocket();
+  connect(subject?: User, query = "", socket = new FakeGatewaySocket()): PlayedClient {
     const request = new Request(`http://app.example/_broadcast${query}`);
     if (subject !== undefined) this.#subjects.set(request, subject);
     const events = this.gateway.connect(socket, request);

@@ -58,6 +58,7 @@ Deno.test("the codes that are sent, with their reasons and verdicts", () => {
     ["pingTimeout", 4101, "ping timeout", "backoff"],
     ["serverSilent", 4102, "server silent", "backoff"],
     ["subjectUnknown", 4103, "subject unknown", "backoff"],
+    ["draining", 4200, "draining", "now"],
   ]);
 });
 

@@ -1,0 +1,170 @@
+import type { AnyBroadcastError } from "../core/errors.ts";
+import type { ChannelEvent, Position } from "../core/event.ts";
+import type { SubscriptionStart } from "../core/listener.ts";
+import type { Recovery, SubFrame, UnsubFrame, WirePosition } from "../protocol/frames.ts";
+import { isChannelName } from "../protocol/names.ts";
+import { type ErrReason, REASONS } from "../protocol/reasons.ts";
+import { Backlog, type BacklogSink } from "./backlog.ts";
+import type { Client } from "./client.ts";
+import { asBroadcastError } from "./client_publishes.ts";
+import { HeldChannel, type HeldChannelActions } from "./held_channel.ts";
+import { TokenBucket } from "./rate_limit.ts";
+import type { SessionHost } from "./session.ts";
+
+/** The channels of one client: asked for, live, and told of with what happens on them. */
+export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink {
+  readonly #host: SessionHost<Subject>;
+  readonly #client: Client<Subject>;
+  readonly #rate: TokenBucket;
+  readonly #backlog: Backlog;
+  readonly #held = new Map<string, HeldChannel>();
+
+  constructor(host: SessionHost<Subject>, client: Client<Subject>) {
+    const { subscribeRate, maxQueuedBytes } = host.settings;
+    this.#host = host;
+    this.#client = client;
+    this.#rate = new TokenBucket(subscribeRate);
+    this.#backlog = new Backlog(this, host.flusher, host.backlogLimit, maxQueuedBytes);
+  }
+
+  get hasRoom(): boolean {
+    return this.#client.hasRoom;
+  }
+
+  holds(channel: string): boolean {
+    return this.#held.get(channel)?.isLive === true;
+  }
+
+  subscribe(request: SubFrame): void {
+    const { c: name } = request;
+    const held = this.#held.get(name);
+    if (held !== undefined) return this.#subscribeAgain(held, request);
+    if (!this.#rate.take()) return this.#client.refuse(request, "rate limited");
+    if (!isChannelName(name)) return this.#client.refuse(request, "invalid channel name");
+    if (this.#held.size >= this.#host.settings.maxChannelsPerConnection) {
+      return this.#client.refuse(request, "too many channels");
+    }
+    const channel = new HeldChannel(request, this);
+    this.#held.set(name, channel);
+    this.#open(channel, request.p);
+  }
+
+  unsubscribe({ c, n }: UnsubFrame): void {
+    const channel = this.#held.get(c);
+    if (channel !== undefined) this.#release(channel);
+    if (n !== undefined) this.#client.send({ t: "ok", c, n });
+  }
+
+  /** Gives all of them up without a word. */
+  releaseAll(): void {
+    for (const channel of [...this.#held.values()]) this.#release(channel);
+    this.#backlog.clear();
+  }
+
+  live(channel: HeldChannel, { position, recovery, missed }: SubscriptionStart): void {
+    this.#host.subscribed(channel.name);
+    const requests = channel.requests.splice(0);
+    for (const request of requests) {
+      // Who asked from another position than the first was not resumed from there.
+      const isResumed = isSamePosition(request.p, requests[0]?.p);
+      this.#answer(request, position, isResumed ? recovery : "none", missed);
+    }
+  }
+
+  event(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
+    // Only who resumed has missed events, and room for them is what revision 2 waits for.
+    const isTaken = isMissed
+      ? this.#backlog.missed(channel, event)
+      : this.#backlog.live(channel, event);
+    if (!isTaken) this.#client.cutOff();
+  }
+
+  deliver(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
+    const { id, revision } = this.#client;
+    channel.position = event.position;
+    if (event.except !== undefined && event.except === id) return this.#skip(event);
+    const { encoder } = this.#host;
+    this.#client.sendEncoded(
+      isMissed ? encoder.encodeMissed(event, revision) : encoder.encode(event, revision),
+    );
+  }
+
+  /** Revision 1 has no word for it; the client goes on with what follows. */
+  lost(channel: HeldChannel): void {
+    if (this.#client.revision === 2) this.over(channel, "position lost");
+  }
+
+  failed(error: AnyBroadcastError): void {
+    this.#host.report(error);
+  }
+
+  /** The client does not hold the channel, or not any more. */
+  over(channel: HeldChannel, reason: ErrReason): void {
+    const { name, isLive, requests } = channel;
+    this.#release(channel);
+    if (!isLive) {
+      for (const request of requests) this.#client.refuse(request, reason);
+    } else if (this.#client.revision === 1) {
+      this.#client.refuse({ c: name }, reason);
+    } else {
+      const { k, w } = REASONS[reason];
+      this.#client.send({ t: "gone", c: name, k, r: reason, w });
+    }
+  }
+
+  #subscribeAgain(held: HeldChannel, request: SubFrame): void {
+    if (held.isLive) return this.#answer(request, held.position, "none");
+    // One that is still on its way is answered when it is live; revision 1 has one answer for all.
+    if (this.#client.revision === 1) return;
+    if (!this.#rate.take()) return this.#client.refuse(request, "rate limited");
+    held.requests.push(request);
+  }
+
+  async #open(channel: HeldChannel, p: WirePosition | undefined): Promise<void> {
+    const { broadcaster } = this.#host.settings;
+    try {
+      const decision = await broadcaster.authorizeFor(channel.name, this.#client.subject);
+      if (channel.isReleased) return;
+      if (decision.authorized !== true) return this.over(channel, "unauthorized");
+      const after = p && { epoch: p.e, offset: p.o };
+      channel.open(
+        (listener) => broadcaster.listen(channel.name, listener, { after }),
+        decision.expiresAt,
+      );
+    } catch (error) {
+      if (channel.isReleased) return;
+      const failure = asBroadcastError(error, "Cannot open a subscription");
+      this.#host.report(failure);
+      const isRuleFailure = failure.code === "broadcast.authorization_failed";
+      this.over(channel, isRuleFailure ? "authorization failed" : "subscription failed");
+    }
+  }
+
+  #release(channel: HeldChannel): void {
+    if (channel.isLive) this.#host.unsubscribed(channel.name);
+    channel.release();
+    // A later subscription of the same name may have taken its place.
+    if (this.#held.get(channel.name) === channel) this.#held.delete(channel.name);
+  }
+
+  #answer({ c, n }: SubFrame, position: Position | undefined, r: Recovery, missed = 0): void {
+    if (this.#client.revision === 1) return this.#client.send({ t: "ok", c });
+    const m = r === "ok" ? missed : undefined;
+    this.#client.send({ t: "ok", c, n, p: toWire(position), r, m });
+  }
+
+  /** The client is left out, but must know where the channel stands. */
+  #skip({ channel, position }: ChannelEvent): void {
+    if (this.#client.revision === 1 || position === undefined) return;
+    this.#client.send({ t: "skip", c: channel, o: position.offset });
+  }
+}
+
+/** A position as frames carry it. */
+export function toWire(position: Position | undefined): WirePosition | undefined {
+  return position && { e: position.epoch, o: position.offset };
+}
+
+function isSamePosition(a: WirePosition | undefined, b: WirePosition | undefined): boolean {
+  return a?.e === b?.e && a?.o === b?.o;
+}

@@ -59,8 +59,7 @@ export class Presence {
   /** Words that are not stored and announced yet, by channel and user. */
   readonly #unsaid = new Map<string, Map<string, PresenceWord>>();
   #saying: Promise<void> | undefined;
-  /** The lease that all this node has said lives by. */
-  #lease: string | undefined;
+  #lease: "none" | "held" = "none";
   #beat: ReturnType<typeof setTimeout> | undefined;
   #state: "open" | "closed" = "open";
 
@@ -137,7 +136,7 @@ export class Presence {
     this.#places.clear();
     this.#unsaid.clear();
     await this.#saying;
-    if (this.#lease === undefined) return;
+    if (this.#lease === "none") return;
     try {
       const { presenceGraceMs } = this.#settings;
       await this.#driver.leases?.write(this.#node, Math.max(1, presenceGraceMs), []);
@@ -263,8 +262,8 @@ export class Presence {
       this.#settings.presenceLeaseMs,
       changes,
     );
-    const hadRunOut = this.#lease !== undefined && lease !== this.#lease;
-    this.#lease = lease;
+    const hadRunOut = lease === "new" && this.#lease === "held";
+    this.#lease = "held";
     if (!hadRunOut) return;
     for (const channel of this.#places.keys()) {
       for (const word of this.#ownWords(channel)) this.#note(channel, word);

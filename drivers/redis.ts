@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { broadcasterOptions, DriverBroadcaster } from "../core/driver_broadcaster.ts";
+import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { RedisDriver } from "./redis/driver.ts";
 import {
   readRedisOptions,
@@ -35,6 +35,13 @@ export class RedisBroadcaster<Subject = unknown> extends DriverBroadcaster<Subje
    */
   constructor(options: RedisBroadcasterOptions) {
     const read = readRedisOptions(options);
-    super(new RedisDriver(read), broadcasterOptions(read));
+    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = read;
+    super(new RedisDriver(read), {
+      maxEventBytes,
+      authorizationTimeoutMs,
+      defaultAccess,
+      onError,
+      onHealth,
+    });
   }
 }

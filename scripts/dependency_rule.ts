@@ -23,7 +23,7 @@ export const LAYERS: readonly Layer[] = [
   },
   driver("memory"),
   driver("redis", "ioredis", "node:crypto"),
-  driver("postgres", "postgres"),
+  driver("postgres", "postgres", "node:net"),
   { name: "gateway", paths: ["gateway"], layers: ["core", "protocol"], packages: [] },
   {
     name: "testing",

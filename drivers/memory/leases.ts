@@ -1,7 +1,6 @@
 import type { LeasedChange, LeasedEntry, LeaseStore } from "../../core/leases.ts";
 
 interface Lease {
-  readonly id: string;
   untilMs: number;
   /** Topic → key → value. */
   readonly entries: Map<string, Map<string, string>>;
@@ -12,10 +11,14 @@ export class MemoryLeases implements LeaseStore {
   readonly #leases = new Map<string, Lease>();
 
   /** Applies the changes and extends the lease. */
-  write(owner: string, leaseMs: number, changes: readonly LeasedChange[]): Promise<string> {
+  write(
+    owner: string,
+    leaseMs: number,
+    changes: readonly LeasedChange[],
+  ): Promise<"held" | "new"> {
     this.#expire();
-    const lease: Lease = this.#leases.get(owner) ??
-      { id: crypto.randomUUID(), untilMs: 0, entries: new Map() };
+    const known = this.#leases.get(owner);
+    const lease: Lease = known ?? { untilMs: 0, entries: new Map() };
     lease.untilMs = Date.now() + leaseMs;
     for (const { topic, key, value } of changes) {
       const entries = lease.entries.get(topic) ?? new Map<string, string>();
@@ -25,7 +28,7 @@ export class MemoryLeases implements LeaseStore {
       else lease.entries.delete(topic);
     }
     this.#leases.set(owner, lease);
-    return Promise.resolve(lease.id);
+    return Promise.resolve(known === undefined ? "new" : "held");
   }
 
   /** Every entry of a topic. */

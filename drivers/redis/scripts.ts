@@ -22,8 +22,7 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-/** A script under the name by which Redis will know it. */
-export function script(lua: string): RedisScript {
+function script(lua: string): RedisScript {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
 }
 

@@ -1,0 +1,32 @@
+/** A sleep that can be ended early. Rung while nobody sleeps, it ends the next sleep at once. */
+export class Alarm {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  /** Sleeps for so long, or until it is rung. One sleeper at a time. */
+  wait(ms: number): Promise<void> {
+    if (this.#rung) {
+      this.#rung = false;
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wake, ms);
+      this.#wake = wake;
+    });
+  }
+
+  ring(): void {
+    if (this.#wake === undefined) this.#rung = true;
+    else this.#wake();
+  }
+}
+
+/** How long to wait before something that failed is tried again: doubling, up to a bound, with jitter. */
+export function backoffMs(failures: number): number {
+  return Math.min(1_000, 25 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+}

@@ -1,0 +1,132 @@
+import { Deadlines } from "../../core/deadline.ts";
+import { Alarm } from "./alarm.ts";
+import { OwnClient, type PostgresClient, template } from "./client.ts";
+import type { Store } from "./store.ts";
+
+/** How long the bell may be silent before this node rings it to hear whether it still works. */
+const SILENCE_MS = 5_000;
+/** How long to wait before LISTEN is tried again. */
+const RETRY_MS = 500;
+
+/** Where LISTEN runs: on a connection of our own, or wherever the application's client has its own. */
+export interface BellOptions {
+  readonly url?: string | undefined;
+  readonly sql?: PostgresClient | undefined;
+  readonly name: string;
+  readonly timeoutMs: number;
+  /** Hears of every ring, and when LISTEN begins. */
+  readonly onRing: () => void;
+}
+
+/** `silent`: nothing was heard since this node began to wait. `ended`: LISTEN has to be said again. */
+type Line = "silent" | "heard" | "ended" | "closed";
+
+/**
+ * NOTIFY without payload: it says that there is something to read, never what. It only makes reading
+ * start sooner; whoever hears nothing reads at the next poll. It is rung after the commit, in a
+ * statement of its own, as a NOTIFY inside a transaction makes all commits wait for one another.
+ */
+export class Bell {
+  readonly #store: Store;
+  readonly #options: BellOptions;
+  readonly #deadlines = new Deadlines();
+  readonly #alarm = new Alarm();
+  readonly #pause = new Alarm();
+  #ringing: "idle" | "busy" | "again" = "idle";
+  #line: Line = "silent";
+  #listening: Promise<void> | undefined;
+  #end = () => {};
+
+  constructor(store: Store, options: BellOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  open(): void {
+    const { sql, url, name, onRing } = this.#options;
+    if (url !== undefined) this.#listening = this.#listen(url);
+    // It listens again by itself, and has no means to end a connection that fell silent.
+    else {sql?.listen(name, onRing, onRing).then(({ unlisten }) => {
+        this.#end = () => void unlisten().catch(() => {});
+        if (this.#line === "closed") this.#end();
+      }, () => {});}
+  }
+
+  /** Rings once for everything that was stored since the ring before. */
+  async ring(): Promise<void> {
+    if (this.#ringing !== "idle") {
+      this.#ringing = "again";
+      return;
+    }
+    do {
+      this.#ringing = "busy";
+      // Nobody misses more than a poll's time, and who publishes hears of the outage otherwise.
+      await this.#store.ring().catch(() => {});
+    } while (this.#wantsAgain());
+    this.#ringing = "idle";
+  }
+
+  async close(): Promise<void> {
+    this.#line = "closed";
+    this.#alarm.ring();
+    this.#pause.ring();
+    this.#deadlines.close();
+    this.#end();
+    await this.#listening;
+  }
+
+  #wantsAgain(): boolean {
+    return this.#ringing === "again" && !this.#isClosed();
+  }
+
+  async #listen(url: string): Promise<void> {
+    const { name, timeoutMs, onRing } = this.#options;
+    const listen = template([`listen "${name}"`]);
+    while (!this.#isClosed()) {
+      const client = new OwnClient(url, {
+        max: 1,
+        prepare: false,
+        connectTimeoutMs: timeoutMs,
+        onnotify: () => {
+          this.#set("heard");
+          onRing();
+        },
+        onclose: () => this.#set("ended"),
+      });
+      try {
+        await this.#deadlines.race(client.sql(listen), timeoutMs);
+        onRing();
+        while (await this.#isAlive()) { /* it works */ }
+      } catch {
+        // Polling goes on; whether the backplane is up, its own statements say.
+      }
+      await client.discard();
+      if (!this.#isClosed()) await this.#pause.wait(RETRY_MS);
+    }
+  }
+
+  /** Waits for a ring, and when there is none for long, rings itself to hear whether it comes back. */
+  async #isAlive(): Promise<boolean> {
+    this.#set("silent");
+    await this.#alarm.wait(SILENCE_MS);
+    if (this.#is("silent")) {
+      this.ring();
+      await this.#alarm.wait(this.#options.timeoutMs);
+    }
+    return this.#is("heard");
+  }
+
+  #set(line: Exclude<Line, "closed">): void {
+    if (this.#isClosed()) return;
+    this.#line = line;
+    if (line !== "silent") this.#alarm.ring();
+  }
+
+  #is(line: Line): boolean {
+    return this.#line === line;
+  }
+
+  #isClosed(): boolean {
+    return this.#is("closed");
+  }
+}

@@ -1,0 +1,106 @@
+import { BroadcastClosedError } from "../../core/errors.ts";
+import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
+import { Alarm, backoffMs } from "./alarm.ts";
+import { failureOf } from "./failures.ts";
+import type { Entry, Store } from "./store.ts";
+
+/** What goes in one statement at most, and what may wait for one. */
+const BATCH = { events: 256, bytes: 1024 * 1024 };
+const QUEUE = { events: 20_000, bytes: 64 * 1024 * 1024 };
+
+interface Waiting extends Entry {
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  readonly resolve: (position: Position) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/**
+ * Puts publishes that wait together into one statement. There is one statement at a time, so that
+ * what a node publishes on a channel is stored in the order of its calls. One whose answer got lost
+ * is sent again until the deadline of its publishes: the ids see to it that nothing is stored twice.
+ */
+export class GroupCommit {
+  readonly #store: Store;
+  readonly #timeoutMs: number;
+  readonly #onStored: () => void;
+  readonly #pause = new Alarm();
+  #queue: Waiting[] = [];
+  #bytes = 0;
+  #state: "idle" | "busy" | "closed" = "idle";
+
+  constructor(store: Store, timeoutMs: number, onStored: () => void) {
+    this.#store = store;
+    this.#timeoutMs = timeoutMs;
+    this.#onStored = onStored;
+  }
+
+  publish(channel: string, record: EventRecord): Promise<Position> {
+    const bytes = eventBytes(record);
+    if (this.#queue.length >= QUEUE.events || this.#bytes + bytes > QUEUE.bytes) {
+      return Promise.reject(
+        new Error(`Too many events wait for PostgreSQL: ${this.#queue.length}`),
+      );
+    }
+    return new Promise((resolve, reject) => {
+      const deadlineMs = performance.now() + this.#timeoutMs;
+      this.#queue.push({ channel, record, bytes, deadlineMs, resolve, reject });
+      this.#bytes += bytes;
+      if (this.#state === "idle") this.#run();
+    });
+  }
+
+  /** Rejects what waits; the statement under way still has its answer heard. */
+  close(): void {
+    this.#state = "closed";
+    this.#pause.ring();
+    for (const { reject } of this.#queue.splice(0)) reject(closed());
+  }
+
+  async #run(): Promise<void> {
+    this.#state = "busy";
+    // What the same turn publishes goes along.
+    await undefined;
+    while (this.#queue.length > 0) await this.#commit(this.#take());
+    if (this.#state === "busy") this.#state = "idle";
+  }
+
+  #take(): Waiting[] {
+    let bytes = 0;
+    const full = this.#queue.findIndex((waiting, index) => {
+      bytes += waiting.bytes;
+      return index > 0 && (index >= BATCH.events || bytes > BATCH.bytes);
+    });
+    const batch = this.#queue.splice(0, full < 0 ? this.#queue.length : full);
+    for (const waiting of batch) this.#bytes -= waiting.bytes;
+    return batch;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    for (let failures = 0; batch.length > 0; failures++) {
+      try {
+        const positions = await this.#store.publish(batch);
+        for (const [index, position] of positions.entries()) batch[index]?.resolve(position);
+        this.#onStored();
+        return;
+      } catch (cause) {
+        if (failureOf(cause) === "refused") return await this.#refuse(batch, cause);
+        const isOver = ({ deadlineMs }: Waiting) =>
+          this.#state === "closed" || deadlineMs <= performance.now();
+        for (const { reject } of batch.filter(isOver)) reject(cause);
+        batch = batch.filter((waiting) => !isOver(waiting));
+        if (batch.length > 0) await this.#pause.wait(backoffMs(failures));
+      }
+    }
+  }
+
+  /** The server refuses the statement for one of its events, most likely: the others go alone. */
+  async #refuse(batch: readonly Waiting[], cause: unknown): Promise<void> {
+    if (batch.length === 1) return batch[0]?.reject(cause);
+    for (const waiting of batch) await this.#commit([waiting]);
+  }
+}
+
+function closed(): BroadcastClosedError {
+  return new BroadcastClosedError("publish on this driver");
+}

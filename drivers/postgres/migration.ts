@@ -1,0 +1,286 @@
+import { BroadcastConfigError } from "../../core/errors.ts";
+import { describe } from "../../core/options.ts";
+import { Names, type PostgresNames, sqlName } from "./names.ts";
+
+/** Version of the tables and functions below. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * The SQL that prepares a database, for people who run their migrations themselves. It may run any
+ * number of times and from many nodes at once. The broadcaster runs it on first use where it has not
+ * been run yet. Needs PostgreSQL 13 or later.
+ *
+ * @example
+ * ```ts
+ * import { postgresMigration } from "@airwave/broadcast/postgres";
+ *
+ * const sql = postgresMigration({ schema: "broadcast" }); // hand it to your migration tool
+ * ```
+ *
+ * @throws {BroadcastConfigError} Where a name breaks the rule.
+ */
+export function postgresMigration(names: PostgresNames): string {
+  for (const [option, value] of Object.entries(names)) {
+    const rule = value === undefined ? undefined : sqlName(value);
+    if (rule === undefined) continue;
+    throw new BroadcastConfigError(
+      `Cannot write a migration: option "${option}" must be ${rule}, got ${describe(value)}`,
+      { context: { option, value } },
+    );
+  }
+  return migration(new Names(names));
+}
+
+/**
+ * One statement, so that it is one transaction wherever it is pasted.
+ *
+ * - `store`: one row. `lineage` names the cluster, its timeline and the table: where they differ
+ *   from what is stored, the data came from a backup or a replica, and every epoch is made anew.
+ * - `channels`: the numbering. Its row lock, held to the commit, is what makes offsets dense.
+ *   `changed` is the transaction that published last: readers ask for what may have become visible
+ *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
+ * - `events`: the ledger, as text: JSON comes back byte for byte.
+ * - `outbox`: what an application published in its own transaction, not numbered yet.
+ */
+export function migration(names: Names): string {
+  const [store, channels, events, outbox] = ["store", "channels", "events", "outbox"]
+    .map((table) => names.of(table));
+  // Plans made before the tables have grown must not settle on reading all of them, and what costs a
+  // millisecond must not be compiled for fifty.
+  const settings = `set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off`;
+  return `do $migration$
+begin
+  perform set_config('client_min_messages', 'warning', true);
+  perform pg_advisory_xact_lock(hashtextextended('${names.bell} migration', 0));
+  if to_regnamespace('${names.schema}') is null then
+    create schema ${names.schema};
+  end if;
+
+  create table if not exists ${store} (
+    one boolean primary key default true check (one),
+    version integer not null,
+    epoch text not null,
+    lineage text not null
+  );
+  create table if not exists ${channels} (
+    channel text collate "C" primary key,
+    epoch text not null,
+    top bigint not null default 0,
+    changed xid8 not null default pg_current_xact_id()
+  );
+  create index if not exists ${names.index("channels_changed")} on ${channels} (changed);
+  create table if not exists ${events} (
+    channel text collate "C" not null,
+    number bigint not null,
+    id text collate "C" not null,
+    event text not null,
+    json text not null,
+    except_id text,
+    stored_at timestamptz not null default clock_timestamp(),
+    primary key (channel, number),
+    unique (channel, id)
+  );
+  create index if not exists ${names.index("events_stored_at")} on ${events} (stored_at);
+  create table if not exists ${outbox} (
+    seq bigint generated always as identity primary key,
+    channel text not null,
+    id text not null,
+    event text not null,
+    json text not null,
+    except_id text
+  );
+
+  create or replace function ${names.of("lineage")}() returns text
+  language sql stable set search_path = pg_catalog, pg_temp as $body$
+    select concat_ws('/',
+      (select system_identifier from pg_control_system()),
+      left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
+      '${events}'::regclass::oid);
+  $body$;
+
+  create or replace function ${names.of("check")}() returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $body$
+  declare
+    here text := ${names.of("lineage")}();
+  begin
+    perform from ${store} s where s.lineage = here;
+    if found then
+      return;
+    end if;
+    insert into ${store} as s (version, epoch, lineage)
+    values (${SCHEMA_VERSION}, gen_random_uuid()::text, here)
+    on conflict (one) do update set epoch = excluded.epoch, lineage = excluded.lineage
+    where s.lineage <> excluded.lineage;
+    if found then
+      perform from ${channels} c order by c.channel for update;
+      update ${channels} c set epoch = s.epoch, changed = pg_current_xact_id() from ${store} s;
+    end if;
+  end;
+  $body$;
+
+  create or replace function ${names.of("regressed")}(of_channel text, of_epoch text, seen bigint)
+  returns void language plpgsql ${settings} as $body$
+  begin
+    perform from ${names.of("tops")}(array[of_channel]) t where t.epoch = of_epoch and t.top < seen;
+    if found then
+      update ${store} s set lineage = '';
+      perform ${names.of("check")}();
+    end if;
+  end;
+  $body$;
+
+  create or replace function ${names.of("publish")}(
+    channels text[], ids text[], names text[], jsons text[], excepts text[]
+  ) returns table (epoch text, number bigint) language plpgsql ${settings} as $body$
+  #variable_conflict use_column
+  begin
+    perform ${names.of("check")}();
+    insert into ${channels} (channel, epoch)
+    select g.channel, s.epoch
+    from (select distinct u.channel collate "C" as channel from unnest(channels) u (channel)) g,
+      ${store} s
+    order by g.channel
+    on conflict do nothing;
+    -- In one order for all, so that nobody deadlocks; the next statement sees what came before.
+    perform from ${channels} c where c.channel = any (channels) order by c.channel for update;
+    return query
+    with given as (
+      select g.*,
+        (select e.number from ${events} e where e.channel = g.channel and e.id = g.id) as known
+      from unnest(channels, ids, names, jsons, excepts)
+        with ordinality as g (channel, id, event, json, except_id, nth)
+    ), fresh as (
+      select distinct on (g.channel, g.id) g.*
+      from given g where g.known is null order by g.channel, g.id, g.nth
+    ), numbered as (
+      select f.*, c.top + row_number() over (partition by f.channel order by f.nth) as number
+      from fresh f join ${channels} c on c.channel = f.channel
+    ), stored as (
+      insert into ${events} (channel, number, id, event, json, except_id)
+      select n.channel, n.number, n.id, n.event, n.json, n.except_id from numbered n
+    ), raised as (
+      update ${channels} c set top = n.top, changed = pg_current_xact_id()
+      from (select n.channel, max(n.number) as top from numbered n group by n.channel) n
+      where c.channel = n.channel
+    )
+    select c.epoch, coalesce(g.known, n.number)
+    from given g join ${channels} c on c.channel = g.channel
+      left join numbered n on n.channel = g.channel and n.id = g.id
+    order by g.nth;
+  end;
+  $body$;
+
+  create or replace function ${names.of("drain")}(most integer) returns integer
+  language plpgsql ${settings} as $body$
+  declare
+    taken record;
+  begin
+    -- One node at a time: two could swap what one transaction published.
+    perform pg_advisory_xact_lock(hashtextextended('${names.bell} outbox', 0));
+    with claimed as (
+      delete from ${outbox} o
+      where o.seq = any (array(select n.seq from ${outbox} n order by n.seq limit most))
+      returning o.*
+    )
+    select array_agg(c.channel order by c.seq) as channels, array_agg(c.id order by c.seq) as ids,
+      array_agg(c.event order by c.seq) as names, array_agg(c.json order by c.seq) as jsons,
+      array_agg(c.except_id order by c.seq) as excepts
+    into taken from claimed c;
+    if taken.channels is null then
+      return 0;
+    end if;
+    perform ${names.of("publish")}(
+      taken.channels, taken.ids, taken.names, taken.jsons, taken.excepts);
+    return cardinality(taken.channels);
+  end;
+  $body$;
+
+  create or replace function ${names.of("poll")}(since xid8)
+  returns table (
+    next xid8, server timestamptz, outbox boolean, channel text, epoch text, top bigint
+  ) language sql stable ${settings} as $body$
+    select pg_snapshot_xmin(pg_current_snapshot()), pg_postmaster_start_time(),
+      exists (select from ${outbox}), c.channel, c.epoch, c.top
+    from (values (1)) one left join ${channels} c on c.changed >= since;
+  $body$;
+
+  create or replace function ${names.of("tops")}(channels text[])
+  returns table (channel text, epoch text, top bigint) language sql stable ${settings} as $body$
+    select g.channel, coalesce(c.epoch, s.epoch), coalesce(c.top, 0)
+    from unnest(channels) g (channel) cross join ${store} s
+      left join ${channels} c on c.channel = g.channel;
+  $body$;
+
+  create or replace function ${names.of("read")}(
+    channels text[], afters bigint[], most integer, most_bytes bigint, most_event_bytes bigint
+  ) returns table (
+    channel text, epoch text, number bigint, id text, event text, json text, except_id text
+  ) language sql stable ${settings} as $body$
+    select r.channel, r.epoch, r.number, r.id, r.event,
+      case when octet_length(r.json) <= most_event_bytes then r.json end, r.except_id
+    from (
+      select g.nth, c.epoch, e.*,
+        sum(octet_length(e.json)) over (order by g.nth, e.number) - octet_length(e.json) as before
+      from unnest(channels, afters) with ordinality as g (channel, after, nth)
+      join ${channels} c on c.channel = g.channel
+      cross join lateral (
+        select e.channel, e.number, e.id, e.event, e.json, e.except_id from ${events} e
+        where e.channel = g.channel and e.number > g.after order by e.number limit most
+      ) e
+      order by g.nth, e.number limit most
+    ) r
+    where r.before < most_bytes
+    order by r.nth, r.number;
+  $body$;
+
+  create or replace function ${names.of("expire")}(age_ms bigint, most integer) returns integer
+  language plpgsql ${settings} as $body$
+  declare
+    removed integer;
+  begin
+    if not pg_try_advisory_xact_lock(hashtextextended('${names.bell} retention', 0)) then
+      return 0;
+    end if;
+    delete from ${events} e where e.ctid = any (array(
+      select o.ctid from ${events} o
+      where o.stored_at < now() - age_ms * interval '1 millisecond'
+      order by o.stored_at limit most for update skip locked));
+    get diagnostics removed = row_count;
+    return removed;
+  end;
+  $body$;
+
+  create or replace function ${names.of("trim")}(
+    after text, most_events bigint, grace_ms bigint, most integer
+  ) returns text language plpgsql ${settings} as $body$
+  declare
+    removed integer;
+    last text;
+  begin
+    if not pg_try_advisory_xact_lock(hashtextextended('${names.bell} retention', 0)) then
+      return null;
+    end if;
+    delete from ${events} e where e.ctid = any (array(
+      select o.ctid
+      from (select * from ${channels} c where c.channel > after order by c.channel limit most) c
+      cross join lateral (
+        select o.ctid from ${events} o
+        where o.channel = c.channel and o.number <= c.top - most_events
+          and o.stored_at < now() - grace_ms * interval '1 millisecond'
+        order by o.number limit most
+      ) o limit most));
+    get diagnostics removed = row_count;
+    if removed = most then
+      return after;
+    end if;
+    select max(c.channel) into last
+    from (select c.channel from ${channels} c where c.channel > after order by c.channel limit most) c;
+    return last;
+  end;
+  $body$;
+
+  perform ${names.of("check")}();
+end
+$migration$;
+`;
+}

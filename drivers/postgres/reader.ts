@@ -1,0 +1,236 @@
+import type { ChannelSink, DriverHost } from "../../core/driver.ts";
+import { BroadcastSubscribeError } from "../../core/errors.ts";
+import type { Position } from "../../core/event.ts";
+import { Alarm, backoffMs } from "./alarm.ts";
+import type { ChannelTop, Row } from "./rows.ts";
+import type { Store } from "./store.ts";
+
+/** How many channels one statement asks for. */
+const CHANNELS = { located: 1_000, read: 64 };
+/** How soon the outbox is looked at after a publish in a transaction; doubling, up to the poll's interval. */
+const OUTBOX_FIRST_MS = 5;
+
+interface Reading {
+  readonly sink: ChannelSink;
+  readonly started: PromiseWithResolvers<void>;
+  /** The last event that was handed over, or where the channel stood when it went live. */
+  last: Position | undefined;
+  /** Number of the newest event that is known to be stored. */
+  top: number;
+}
+
+/** What the reader works with. */
+export interface ReaderOptions {
+  readonly store: Store;
+  readonly host: DriverHost;
+  readonly pollIntervalMs: number;
+  /** Hears that events from the outbox were numbered. */
+  readonly onDrained: () => void;
+}
+
+/**
+ * Reads what is new, for all channels of this node in one loop. A poll asks for the channels that
+ * changed since the last one, so that it costs what was published and not what is subscribed; then
+ * the events behind the last ones of these channels are read, a bounded slice at a time.
+ */
+export class Reader {
+  readonly #options: ReaderOptions;
+  readonly #channels = new Map<string, Reading>();
+  /** Subscribed and not located yet. */
+  readonly #entering = new Set<string>();
+  /** With events to be read, those that waited longest first. */
+  readonly #pending = new Set<string>();
+  readonly #alarm = new Alarm();
+  readonly #pause = new Alarm();
+  #state: "open" | "closed" = "open";
+  /** Where the next poll goes on; unset, every channel has to be located anew. */
+  #cursor: string | undefined;
+  #server: string | undefined;
+  #outboxMs = Infinity;
+  #running: Promise<void> | undefined;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  open(): void {
+    this.#running = this.#run();
+  }
+
+  /** Adds a channel. `started` resolves once its sink went live. */
+  subscribe(channel: string, sink: ChannelSink): { started: Promise<void>; end: () => void } {
+    const started = Promise.withResolvers<void>();
+    const reading: Reading = { sink, started, last: undefined, top: 0 };
+    this.#forget(channel);
+    this.#channels.set(channel, reading);
+    this.#entering.add(channel);
+    this.wake();
+    return {
+      started: started.promise,
+      end: () => {
+        if (this.#channels.get(channel) === reading) this.#forget(channel);
+      },
+    };
+  }
+
+  /** Makes the next poll come now. */
+  wake(): void {
+    this.#alarm.ring();
+  }
+
+  /** An application's transaction has put something into the outbox; nobody tells when it commits. */
+  expectOutbox(): void {
+    this.#outboxMs = OUTBOX_FIRST_MS;
+    this.wake();
+  }
+
+  async close(): Promise<void> {
+    this.#state = "closed";
+    this.#channels.clear();
+    this.#alarm.ring();
+    this.#pause.ring();
+    await this.#running;
+  }
+
+  #forget(channel: string): void {
+    this.#channels.delete(channel);
+    this.#entering.delete(channel);
+    this.#pending.delete(channel);
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (this.#state === "open") {
+      try {
+        await this.#step();
+        failures = 0;
+        await this.#rest();
+      } catch (cause) {
+        if (this.#isClosed()) return;
+        if (this.#cursor !== undefined || failures > 0) this.#options.host.health("down", cause);
+        this.#cursor = undefined;
+        await this.#pause.wait(backoffMs(failures++));
+      }
+    }
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#pending.size > 0 || this.#isClosed()) return;
+    const { pollIntervalMs } = this.#options;
+    const ms = Math.min(pollIntervalMs, this.#outboxMs);
+    this.#outboxMs = ms < pollIntervalMs ? ms * 2 : Infinity;
+    await this.#alarm.wait(ms);
+  }
+
+  async #step(): Promise<void> {
+    const { store, host, onDrained } = this.#options;
+    if (this.#cursor === undefined) await this.#locateAll();
+    if (this.#entering.size > 0) await this.#locate([...this.#entering], false);
+    const poll = await store.poll(this.#cursor);
+    if (poll.server !== this.#server || isBefore(poll.cursor, this.#cursor)) {
+      // Another server answers, and its transactions are counted anew.
+      await this.#locateAll();
+      return this.wake();
+    }
+    this.#cursor = poll.cursor;
+    host.health("up");
+    await this.#note(poll.changed, false);
+    if (poll.outbox) {
+      while (await store.drain() > 0) onDrained();
+      this.wake();
+    }
+    if (this.#pending.size > 0) await this.#readSlice();
+  }
+
+  /** Finds where every channel stands, and from where on a poll tells of changes. */
+  async #locateAll(): Promise<void> {
+    const { store } = this.#options;
+    await store.check();
+    const { cursor, server } = await store.poll(undefined);
+    await this.#locate([...this.#channels.keys()], true);
+    this.#cursor = cursor;
+    this.#server = server;
+  }
+
+  async #locate(channels: readonly string[], reconnected: boolean): Promise<void> {
+    for (let from = 0; from < channels.length; from += CHANNELS.located) {
+      const some = channels.slice(from, from + CHANNELS.located);
+      await this.#note(await this.#options.store.tops(some), reconnected);
+    }
+  }
+
+  async #note(tops: readonly ChannelTop[], reconnected: boolean): Promise<void> {
+    for (const { channel, top } of tops) {
+      const reading = this.#channels.get(channel);
+      const last = reading?.last;
+      if (reading === undefined) continue;
+      if (last !== undefined && last.epoch === top.epoch && top.offset < last.offset) {
+        // Events that were seen are gone, and their numbers will be given to others.
+        await this.#options.store.regressed(channel, last);
+      } else if (last === undefined || last.epoch !== top.epoch || reconnected) {
+        this.#goLive(channel, reading, top);
+      } else if (top.offset > last.offset) {
+        reading.top = top.offset;
+        this.#pending.add(channel);
+      }
+    }
+  }
+
+  #goLive(channel: string, reading: Reading, top: Position): void {
+    reading.last = top;
+    reading.top = top.offset;
+    this.#entering.delete(channel);
+    this.#pending.delete(channel);
+    reading.sink.live(top);
+    reading.started.resolve();
+  }
+
+  async #readSlice(): Promise<void> {
+    const channels = [...this.#pending].slice(0, CHANNELS.read);
+    const afters = channels.map((channel) =>
+      [channel, this.#channels.get(channel)?.last?.offset ?? 0] as const
+    );
+    const rows = await this.#options.store.read(afters);
+    for (const row of rows) this.#deliver(row);
+    const delivered = new Set(rows.map(({ channel }) => channel));
+    for (const [index, channel] of channels.entries()) {
+      const reading = this.#channels.get(channel);
+      const last = reading?.last;
+      if (reading === undefined || last === undefined || last.offset >= reading.top) {
+        this.#pending.delete(channel);
+      } else if (delivered.has(channel)) {
+        // To the end of the row: there may be more, and others wait.
+        this.#pending.delete(channel);
+        this.#pending.add(channel);
+      } else if (index === 0) {
+        // What should have come first did not: it is no longer stored.
+        this.#goLive(channel, reading, { epoch: last.epoch, offset: reading.top });
+      }
+    }
+  }
+
+  #deliver({ channel, epoch, number, record }: Row): void {
+    const reading = this.#channels.get(channel);
+    const last = reading?.last;
+    // Of another epoch the next poll tells.
+    if (reading === undefined || last?.epoch !== epoch || number <= last.offset) return;
+    const position = { epoch, offset: number };
+    reading.last = position;
+    if (record !== undefined) return reading.sink.event(record, position);
+    this.#options.host.report(
+      new BroadcastSubscribeError(
+        `Cannot read event ${number} of channel "${channel}": the row is none of this library's, or too large`,
+        { status: 502, context: { channel, number } },
+      ),
+    );
+    reading.sink.live(position);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+}
+
+function isBefore(cursor: string, other: string | undefined): boolean {
+  return other !== undefined && BigInt(cursor) < BigInt(other);
+}

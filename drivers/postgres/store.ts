@@ -1,0 +1,215 @@
+import { BroadcastConfigError } from "../../core/errors.ts";
+import type { EventRecord, Position } from "../../core/event.ts";
+import { type Client, template, type TextRow } from "./client.ts";
+import { failureOf } from "./failures.ts";
+import { migration, SCHEMA_VERSION } from "./migration.ts";
+import type { Names } from "./names.ts";
+import { type ChannelTop, readPosition, readRow, readTop, type Row } from "./rows.ts";
+
+/** An event on its way into a channel. */
+export interface Entry {
+  readonly channel: string;
+  readonly record: EventRecord;
+}
+
+/** What has changed since the poll before. */
+export interface Poll {
+  /** Where the next poll goes on. */
+  readonly cursor: string;
+  /** Another value tells of another server, or the same one started again. */
+  readonly server: string;
+  /** Something waits in the outbox. */
+  readonly outbox: boolean;
+  /** Channels that were published on. */
+  readonly changed: readonly ChannelTop[];
+}
+
+/** How much one read brings at most. */
+const SLICE = { events: 1_000, bytes: 4 * 1024 * 1024 };
+
+/** The functions of the migration, each with the number of its parameters. */
+const CALLS = {
+  poll: 1,
+  tops: 1,
+  read: 5,
+  publish: 5,
+  drain: 1,
+  check: 0,
+  regressed: 3,
+  expire: 2,
+  trim: 4,
+} as const;
+
+/** The tables and functions of one application, which are made on first use. */
+export class Store {
+  readonly #client: Client;
+  readonly #names: Names;
+  readonly #maxEventBytes: number;
+  readonly #statements = new Map<string, TemplateStringsArray>();
+  readonly #notify = template(["select pg_notify(", ", '')"]);
+  readonly #enqueue: TemplateStringsArray;
+  #migrating: Promise<void> | undefined;
+
+  constructor(client: Client, names: Names, maxEventBytes: number) {
+    this.#client = client;
+    this.#names = names;
+    this.#maxEventBytes = maxEventBytes;
+    for (const [name, parameters] of Object.entries(CALLS)) {
+      this.#statements.set(name, call(names.of(name), parameters));
+    }
+    this.#enqueue = template([
+      `insert into ${names.of("outbox")} (channel, id, event, json, except_id) values (`,
+      ", ",
+      ", ",
+      ", ",
+      ", ",
+      ")",
+    ]);
+  }
+
+  /** The statement that puts an event into the outbox, for the application's own transaction. */
+  async enqueueing(): Promise<TemplateStringsArray> {
+    await this.#migrated();
+    return this.#enqueue;
+  }
+
+  /** Numbers and stores events, all or none; the positions come in the order of the events. */
+  async publish(entries: readonly Entry[]): Promise<Position[]> {
+    const column = (value: (entry: Entry) => string | undefined) => textArray(entries.map(value));
+    const rows = await this.#call("publish", [
+      column(({ channel }) => channel),
+      column(({ record }) => record.id),
+      column(({ record }) => record.event),
+      column(({ record }) => record.json),
+      column(({ record }) => record.except),
+    ]);
+    if (rows.length !== entries.length) {
+      throw new TypeError(`PostgreSQL numbered ${rows.length} of ${entries.length} events`);
+    }
+    return rows.map(readPosition);
+  }
+
+  /** Numbers what waits in the outbox; the count tells whether there may be more. */
+  async drain(): Promise<number> {
+    const [row] = await this.#call("drain", ["100"]);
+    return Number(row?.[0] ?? 0);
+  }
+
+  /** Tells what has changed since the cursor, or only where to begin. */
+  async poll(cursor: string | undefined): Promise<Poll> {
+    const rows = await this.#call("poll", [cursor ?? null]);
+    const [next, server, outbox] = rows[0] ?? [];
+    if (typeof next !== "string" || typeof server !== "string") {
+      throw new TypeError("PostgreSQL answered a poll without a cursor");
+    }
+    const changed = rows.map((row) => readTop(row.slice(3))).filter((top) => top !== undefined);
+    return { cursor: next, server, outbox: outbox === "t", changed };
+  }
+
+  /** Tells where channels stand. */
+  async tops(channels: readonly string[]): Promise<ChannelTop[]> {
+    const rows = await this.#call("tops", [textArray(channels)]);
+    return rows.map(readTop).filter((top) => top !== undefined);
+  }
+
+  /** Reads the next events of channels, each after a number: some of them, never none if there are. */
+  async read(afters: readonly (readonly [channel: string, after: number])[]): Promise<Row[]> {
+    const rows = await this.#call("read", [
+      textArray(afters.map(([channel]) => channel)),
+      textArray(afters.map(([, after]) => String(after))),
+      String(SLICE.events),
+      String(SLICE.bytes),
+      String(this.#maxEventBytes),
+    ]);
+    return rows.map(readRow).filter((row) => row !== undefined);
+  }
+
+  /** Makes every epoch anew where the data is not of this server's line. */
+  async check(): Promise<void> {
+    await this.#call("check", []);
+  }
+
+  /** Makes every epoch anew, as a channel ends before an event that was seen on it. */
+  async regressed(channel: string, { epoch, offset }: Position): Promise<void> {
+    await this.#call("regressed", [channel, epoch, String(offset)]);
+  }
+
+  /** Removes some of what is older; the count tells whether there may be more. */
+  async expire(ageMs: number, most: number): Promise<number> {
+    const [row] = await this.#call("expire", [String(ageMs), String(most)]);
+    return Number(row?.[0] ?? 0);
+  }
+
+  /** Removes some of what is too much on the channels after this one, and says where to go on. */
+  async trim(after: string, events: number, graceMs: number, most: number): Promise<string | null> {
+    const rows = await this.#call("trim", [after, String(events), String(graceMs), String(most)]);
+    return rows[0]?.[0] ?? null;
+  }
+
+  /** Tells the other nodes to look. */
+  async ring(): Promise<void> {
+    await this.#client.run(this.#notify, [this.#names.bell]);
+  }
+
+  async #call(
+    name: keyof typeof CALLS,
+    parameters: readonly (string | null)[],
+  ): Promise<TextRow[]> {
+    await this.#migrated();
+    const statement = this.#statements.get(name);
+    if (statement === undefined) throw new TypeError(`There is no function "${name}"`);
+    try {
+      return await this.#client.run(statement, parameters);
+    } catch (cause) {
+      // Somebody has dropped the tables: the next call makes them again, with new epochs.
+      if (failureOf(cause) === "unmigrated") this.#migrating = undefined;
+      throw cause;
+    }
+  }
+
+  #migrated(): Promise<void> {
+    return this.#migrating ??= this.#migrate().catch((cause) => {
+      this.#migrating = undefined;
+      throw cause;
+    });
+  }
+
+  async #migrate(): Promise<void> {
+    const version = await this.#version();
+    if (version === undefined) {
+      await this.#client.run(template([migration(this.#names)]));
+    } else if (version !== SCHEMA_VERSION) {
+      throw new BroadcastConfigError(
+        `Cannot use the tables ${
+          this.#names.of("*")
+        }: their version must be ${SCHEMA_VERSION}, got ${version}`,
+        { context: { version } },
+      );
+    }
+  }
+
+  async #version(): Promise<number | undefined> {
+    try {
+      const rows = await this.#client.run(
+        template([`select version from ${this.#names.of("store")}`]),
+      );
+      return rows[0] === undefined ? undefined : Number(rows[0][0]);
+    } catch (cause) {
+      if (failureOf(cause) === "unmigrated") return;
+      throw cause;
+    }
+  }
+}
+
+function call(name: string, parameters: number): TemplateStringsArray {
+  if (parameters === 0) return template([`select * from ${name}()`]);
+  return template([`select * from ${name}(`, ...Array(parameters - 1).fill(", "), ")"]);
+}
+
+/** An array as PostgreSQL reads it: one parameter, however many events there are. */
+function textArray(values: readonly (string | undefined)[]): string {
+  const quoted = values.map((value) =>
+    value === undefined ? "null" : `"${value.replace(/["\\]/g, "\\$&")}"`
+  );
+  return `{${quoted.join(",")}}`;
+}

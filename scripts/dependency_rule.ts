@@ -24,6 +24,12 @@ export const LAYERS: readonly Layer[] = [
   driver("memory"),
   driver("redis", "ioredis", "node:crypto"),
   driver("postgres", "postgres", "node:net"),
+  {
+    name: "gateway/node",
+    paths: ["gateway/node.ts", "gateway/node"],
+    layers: ["gateway", "core", "protocol"],
+    packages: ["ws", "node:buffer", "node:http", "node:stream"],
+  },
   { name: "gateway", paths: ["gateway"], layers: ["core", "protocol"], packages: [] },
   {
     name: "testing",

@@ -11,6 +11,7 @@ import {
 } from "@airwave/broadcast";
 import type { PubFrame, SubFrame, UnsubFrame } from "@airwave/broadcast/protocol";
 import { assertEquals } from "@std/assert";
+import { type Listener, type Listening, testOnEach } from "./listeners.ts";
 
 const BATCHES = 10;
 const BATCH = 100;
@@ -71,10 +72,10 @@ class SlowApplication implements AsyncDisposable {
   readonly asked = new Tally();
   readonly gone = new Tally();
   readonly gateway: BroadcastGateway;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #listening: Listening | undefined;
   #decision = Promise.withResolvers<void>();
 
-  constructor({ slowSubject = false } = {}) {
+  private constructor({ slowSubject = false } = {}) {
     const decide = async (answer: boolean) => {
       this.asked.add();
       await this.#decision.promise;
@@ -92,14 +93,16 @@ class SlowApplication implements AsyncDisposable {
       onDisconnect: () => this.gone.add(),
       ...(slowSubject ? { resolveSubject: () => decide(true) } : {}),
     });
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      this.gateway.handler,
-    );
+  }
+
+  static async start(listener: Listener, options?: { slowSubject: boolean }) {
+    const app = new SlowApplication(options);
+    app.#listening = await listener.listen(app.gateway);
+    return app;
   }
 
   get port(): number {
-    return this.#server.addr.port;
+    return this.#listening?.port ?? 0;
   }
 
   /** Everybody who waits gets an answer; who asks from now on waits for the next. */
@@ -122,7 +125,7 @@ class SlowApplication implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gateway.close();
     await this.broadcaster.close();
-    await this.#server.shutdown();
+    await this.#listening?.shutdown();
   }
 }
 
@@ -259,50 +262,60 @@ async function arrive(app: SlowApplication): Promise<Client[]> {
 
 const timeout = 30_000;
 
-Deno.test("1,000 clients come and go in the middle of a slow authorizer", { timeout }, async () => {
-  await using app = new SlowApplication();
-  for (let batch = 0; batch < BATCHES; batch++) {
-    const clients = await arrive(app);
-    assertEquals(app.gateway.clientCount, BATCH);
-    const left = Promise.all(clients.map((client) => client.leave()));
-    if (batch % 2 === 0) {
-      // The answers come when the gateway knows that nobody waits for them any more …
+testOnEach(
+  "1,000 clients come and go in the middle of a slow authorizer",
+  { timeout },
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
+    for (let batch = 0; batch < BATCHES; batch++) {
+      const clients = await arrive(app);
+      assertEquals(app.gateway.clientCount, BATCH);
+      const left = Promise.all(clients.map((client) => client.leave()));
+      if (batch % 2 === 0) {
+        // The answers come when the gateway knows that nobody waits for them any more …
+        await app.gone.reached((batch + 1) * BATCH);
+        await app.assertEmpty();
+        await app.decide();
+      } else {
+        // … or while the clients are on their way out.
+        await app.decide();
+      }
+      await left;
       await app.gone.reached((batch + 1) * BATCH);
       await app.assertEmpty();
-      await app.decide();
-    } else {
-      // … or while the clients are on their way out.
-      await app.decide();
     }
-    await left;
-    await app.gone.reached((batch + 1) * BATCH);
+    assertEquals(app.gone.count, BATCHES * BATCH);
+    assertEquals(app.asked.count, BATCHES * BATCH * QUESTIONS);
+  },
+);
+
+testOnEach(
+  "clients that go while their publish is decided leave nothing",
+  { timeout },
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
+    const clients = await Promise.all(
+      Array.from({ length: BATCH }, async (_, n) => {
+        const client = n % 2 === 0
+          ? await RudeClient.connect(app.port)
+          : new PoliteClient(app.port);
+        await client.send({ t: "pub", c: "open", e: "e", d: n });
+        return client;
+      }),
+    );
+    await app.asked.reached(BATCH);
+    await Promise.all(clients.map((client) => client.leave()));
+    await app.gone.reached(BATCH);
+    await app.decide();
     await app.assertEmpty();
-  }
-  assertEquals(app.gone.count, BATCHES * BATCH);
-  assertEquals(app.asked.count, BATCHES * BATCH * QUESTIONS);
-});
+  },
+);
 
-Deno.test("clients that go while their publish is decided leave nothing", { timeout }, async () => {
-  await using app = new SlowApplication();
-  const clients = await Promise.all(
-    Array.from({ length: BATCH }, async (_, n) => {
-      const client = n % 2 === 0 ? await RudeClient.connect(app.port) : new PoliteClient(app.port);
-      await client.send({ t: "pub", c: "open", e: "e", d: n });
-      return client;
-    }),
-  );
-  await app.asked.reached(BATCH);
-  await Promise.all(clients.map((client) => client.leave()));
-  await app.gone.reached(BATCH);
-  await app.decide();
-  await app.assertEmpty();
-});
-
-Deno.test(
+testOnEach(
   "clients that go while the backplane opens their channel close it",
   { timeout },
-  async () => {
-    await using app = new SlowApplication();
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
     const acknowledgement = Promise.withResolvers<void>();
     app.driver.acknowledged = acknowledgement.promise;
     const clients = await arrive(app);
@@ -320,11 +333,11 @@ Deno.test(
   },
 );
 
-Deno.test(
+testOnEach(
   "a gateway closed in the middle leaves nothing, whatever is decided later",
   { timeout },
-  async () => {
-    await using app = new SlowApplication();
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
     const clients = await arrive(app);
     await app.gateway.close();
     assertEquals(app.gone.count, BATCH);
@@ -338,11 +351,11 @@ Deno.test(
   },
 );
 
-Deno.test(
+testOnEach(
   "a gateway closed over a queue of publishes waits for none of them",
   { timeout },
-  async () => {
-    await using app = new SlowApplication();
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
     const clients = await Promise.all(
       Array.from({ length: BATCH }, async (_, n) => {
         const client = new PoliteClient(app.port);
@@ -360,11 +373,11 @@ Deno.test(
   },
 );
 
-Deno.test(
+testOnEach(
   "gateway and broadcaster closed in the middle wait for no decision",
   { timeout },
-  async () => {
-    await using app = new SlowApplication();
+  async (listener) => {
+    await using app = await SlowApplication.start(listener);
     const clients = await arrive(app);
     await app.gateway.close();
     await app.broadcaster.close();
@@ -374,11 +387,11 @@ Deno.test(
   },
 );
 
-Deno.test(
+testOnEach(
   "clients that go while it is found out who they are leave nothing",
   { timeout },
-  async () => {
-    await using app = new SlowApplication({ slowSubject: true });
+  async (listener) => {
+    await using app = await SlowApplication.start(listener, { slowSubject: true });
     const clients = await Promise.all(
       Array.from({ length: BATCH }, () => RudeClient.ask(app.port)),
     );

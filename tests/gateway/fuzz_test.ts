@@ -14,6 +14,7 @@ import {
 import { type ClientFrame, parseServerMessage } from "@airwave/broadcast/protocol";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { type Listener, type Listening, testOnEach } from "./listeners.ts";
 
 const seed = Number(Deno.env.get("FUZZ_SEED") ?? crypto.getRandomValues(new Int32Array(1))[0]);
 console.log(`FUZZ_SEED=${seed}`);
@@ -140,7 +141,7 @@ class Application implements AsyncDisposable {
   readonly reported: BroadcastError[] = [];
   readonly broadcaster: DriverBroadcaster;
   readonly gateway: BroadcastGateway;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  #listening: Listening | undefined;
   readonly #unhandled: unknown[] = [];
   readonly #onUnhandled = (event: PromiseRejectionEvent) => {
     event.preventDefault();
@@ -170,15 +171,17 @@ class Application implements AsyncDisposable {
         return channel !== BYSTANDER;
       },
     });
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      this.gateway.handler,
-    );
     globalThis.addEventListener("unhandledrejection", this.#onUnhandled);
   }
 
+  static async start(listener: Listener): Promise<Application> {
+    const app = new Application();
+    app.#listening = await listener.listen(app.gateway);
+    return app;
+  }
+
   get port(): number {
-    return this.#server.addr.port;
+    return this.#listening?.port ?? 0;
   }
 
   /** Expects that all clients have gone and took everything with them. */
@@ -202,7 +205,7 @@ class Application implements AsyncDisposable {
     globalThis.removeEventListener("unhandledrejection", this.#onUnhandled);
     await this.gateway.close();
     await this.broadcaster.close();
-    await this.#server.shutdown();
+    await this.#listening?.shutdown();
   }
 }
 
@@ -429,17 +432,21 @@ async function attack(
   return heard;
 }
 
-Deno.test(`${FRAMES} random frames over real sockets touch nobody else`, { timeout }, async () => {
-  await using app = new Application();
-  const bystander = await Bystander.connect(app);
-  const messages = fc.sample(message, { numRuns: FRAMES, seed });
-  const heard = await Promise.all(
-    [0, 1, 2, 3].map((n) => attack(app, bystander, messages.filter((_, i) => i % 4 === n))),
-  );
-  await bystander.assertUndisturbed();
-  await app.assertNothingLeft();
-  assertEquals(answersIn(heard.flat()), ANSWERS);
-});
+testOnEach(
+  `${FRAMES} random frames over real sockets touch nobody else`,
+  { timeout },
+  async (listener) => {
+    await using app = await Application.start(listener);
+    const bystander = await Bystander.connect(app);
+    const messages = fc.sample(message, { numRuns: FRAMES, seed });
+    const heard = await Promise.all(
+      [0, 1, 2, 3].map((n) => attack(app, bystander, messages.filter((_, i) => i % 4 === n))),
+    );
+    await bystander.assertUndisturbed();
+    await app.assertNothingLeft();
+    assertEquals(answersIn(heard.flat()), ANSWERS);
+  },
+);
 
 Deno.test(`${FRAMES} random inputs to sessions throw nothing`, { timeout }, async () => {
   await using app = new Application();
@@ -465,8 +472,8 @@ Deno.test(`${FRAMES} random inputs to sessions throw nothing`, { timeout }, asyn
   assertEquals(answersIn(heard), ANSWERS);
 });
 
-Deno.test("random bytes below the protocol touch nobody else", { timeout }, async () => {
-  await using app = new Application();
+testOnEach("random bytes below the protocol touch nobody else", { timeout }, async (listener) => {
+  await using app = await Application.start(listener);
   const bystander = await Bystander.connect(app);
   const bytes = fc.oneof(
     fc.uint8Array({ minLength: 1, maxLength: 300 }),

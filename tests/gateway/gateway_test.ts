@@ -8,6 +8,7 @@ import {
 } from "@airwave/broadcast";
 import { clientText, FakeGatewaySocket, settle } from "@airwave/broadcast/testing";
 import { PlayedGateway, type User } from "./harness.ts";
+import { type Listener, testOnEach } from "./listeners.ts";
 
 /** A WebSocket handshake as a browser or a script would send it. */
 function handshake(headers: Record<string, string> = {}, url = "http://app.example/_broadcast") {
@@ -148,21 +149,23 @@ const HANDSHAKE = new TextEncoder().encode(
 );
 
 /** A gateway on a real server, and a client of it without manners: a bare connection. */
-function serveRudely(options: Partial<BroadcastGatewayOptions<User>>) {
+async function serveRudely(listener: Listener, options: Partial<BroadcastGatewayOptions<User>>) {
   const played = new PlayedGateway(options);
+  const { gateway } = played;
   const requests = new EventTarget();
-  const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, (request) => {
-    const response = played.gateway.handler(request);
-    requests.dispatchEvent(new Event("handled"));
-    return response;
-  });
+  const refusal = gateway.refusal.bind(gateway);
+  gateway.refusal = (request) => {
+    requests.dispatchEvent(new Event("asked"));
+    return refusal(request);
+  };
+  const server = await listener.listen(gateway);
   /** Resolves in the turn in which this many more requests were handed to the gateway. */
   const handled = (count: number) =>
     new Promise<void>((resolve) => {
-      requests.addEventListener("handled", () => --count === 0 && resolve());
+      requests.addEventListener("asked", () => --count === 0 && resolve());
     });
   const connect = async () => {
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     await connection.write(HANDSHAKE);
     return connection;
   };
@@ -171,34 +174,38 @@ function serveRudely(options: Partial<BroadcastGatewayOptions<User>>) {
 
 // Deno never closes the socket of a client that left before the upgrade, so none may wait for one:
 // a stranger once used up all file descriptors by leaving while resolveSubject was thinking.
-Deno.test("clients that leave at once, or while it is found out who is asking, leave no socket", async () => {
-  const CLIENTS = 50;
-  const asked: PromiseWithResolvers<undefined>[] = [];
-  const all = Promise.withResolvers<void>();
-  const { played, server, handled, connect } = serveRudely({
-    resolveSubject: () => {
-      const answer = Promise.withResolvers<undefined>();
-      if (asked.push(answer) === CLIENTS) all.resolve();
-      return answer.promise;
-    },
-  });
-  const staying = await Promise.all(Array.from({ length: CLIENTS }, connect));
-  await all.promise;
-  const seen = handled(CLIENTS);
-  const leaving = await Promise.all(Array.from({ length: CLIENTS }, connect));
-  await seen;
-  for (const connection of [...leaving, ...staying]) connection.close();
-  for (const { resolve } of asked) resolve(undefined);
-  // It waits for every connection to end, and would for ever on one that does not.
-  await deadline(server.shutdown(), 10_000);
-  await played[Symbol.asyncDispose]();
-  assertEquals(played.gateway.clientCount, 0);
-});
+testOnEach(
+  "clients that leave at once, or while it is found out who is asking, leave no socket",
+  {},
+  async (listener) => {
+    const CLIENTS = 50;
+    const asked: PromiseWithResolvers<undefined>[] = [];
+    const all = Promise.withResolvers<void>();
+    const { played, server, handled, connect } = await serveRudely(listener, {
+      resolveSubject: () => {
+        const answer = Promise.withResolvers<undefined>();
+        if (asked.push(answer) === CLIENTS) all.resolve();
+        return answer.promise;
+      },
+    });
+    const staying = await Promise.all(Array.from({ length: CLIENTS }, connect));
+    await all.promise;
+    const seen = handled(CLIENTS);
+    const leaving = await Promise.all(Array.from({ length: CLIENTS }, connect));
+    await seen;
+    for (const connection of [...leaving, ...staying]) connection.close();
+    for (const { resolve } of asked) resolve(undefined);
+    // It waits for every connection to end, and would for ever on one that does not.
+    await deadline(server.shutdown(), 10_000);
+    await played[Symbol.asyncDispose]();
+    assertEquals(played.gateway.clientCount, 0);
+  },
+);
 
-Deno.test("a connection that breaks without a word ends with 1006", async () => {
+testOnEach("a connection that breaks without a word ends with 1006", {}, async (listener) => {
   const connected = Promise.withResolvers<void>();
   const disconnected = Promise.withResolvers<number>();
-  const { played, server, connect } = serveRudely({
+  const { played, server, connect } = await serveRudely(listener, {
     onConnect: () => connected.resolve(),
     onDisconnect: ({ code }) => disconnected.resolve(code),
   });
@@ -238,49 +245,51 @@ Deno.test("options: an unknown name or a bad value is refused with the rule", as
   }
 });
 
-Deno.test("over a real socket: connect, subscribe, receive, close; nothing is left", async () => {
-  const connected = Promise.withResolvers<string>();
-  const disconnected = Promise.withResolvers<number>();
-  await using broadcaster = new MemoryBroadcaster();
-  const gateway = new BroadcastGateway({
-    broadcaster,
-    onConnect: ({ id }) => connected.resolve(id),
-    onDisconnect: ({ code }) => disconnected.resolve(code),
-  });
-  await using server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen() {} },
-    gateway.handler,
-  );
-  const socket = new WebSocket(`ws://127.0.0.1:${server.addr.port}/_broadcast`);
-  const frames: string[] = [];
-  const received = Promise.withResolvers<void>();
-  socket.onmessage = ({ data }) => {
-    frames.push(data);
-    if (frames.length === 1) socket.send('{"t":"sub","c":"c"}');
-    if (frames.length === 2) {
-      broadcaster.publish("c", { event: "n", data: { b: 1, a: "ä" }, id: "1" });
-    }
-    if (frames.length === 3) received.resolve();
-  };
-  await received.promise;
-  assertEquals(frames, [
-    `{"t":"welcome","id":"${await connected.promise}"}`,
-    '{"t":"ok","c":"c"}',
-    '{"t":"msg","c":"c","e":"n","d":{"b":1,"a":"ä"},"i":"1"}',
-  ]);
-  const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
-  await gateway.close();
-  assertEquals((await closed).code, 1001);
-  assertEquals(await disconnected.promise, 1001);
-  assertEquals([gateway.clientCount, gateway.channelCount], [0, 0]);
-});
+testOnEach(
+  "over a real socket: connect, subscribe, receive, close; nothing is left",
+  {},
+  async (listener) => {
+    const connected = Promise.withResolvers<string>();
+    const disconnected = Promise.withResolvers<number>();
+    await using broadcaster = new MemoryBroadcaster();
+    const gateway = new BroadcastGateway({
+      broadcaster,
+      onConnect: ({ id }) => connected.resolve(id),
+      onDisconnect: ({ code }) => disconnected.resolve(code),
+    });
+    const server = await listener.listen(gateway);
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/_broadcast`);
+    const frames: string[] = [];
+    const received = Promise.withResolvers<void>();
+    socket.onmessage = ({ data }) => {
+      frames.push(data);
+      if (frames.length === 1) socket.send('{"t":"sub","c":"c"}');
+      if (frames.length === 2) {
+        broadcaster.publish("c", { event: "n", data: { b: 1, a: "ä" }, id: "1" });
+      }
+      if (frames.length === 3) received.resolve();
+    };
+    await received.promise;
+    assertEquals(frames, [
+      `{"t":"welcome","id":"${await connected.promise}"}`,
+      '{"t":"ok","c":"c"}',
+      '{"t":"msg","c":"c","e":"n","d":{"b":1,"a":"ä"},"i":"1"}',
+    ]);
+    const closed = new Promise<CloseEvent>((resolve) => socket.onclose = resolve);
+    await gateway.close();
+    assertEquals((await closed).code, 1001);
+    assertEquals(await disconnected.promise, 1001);
+    assertEquals([gateway.clientCount, gateway.channelCount], [0, 0]);
+    await server.shutdown();
+  },
+);
 
-Deno.test("a plain request gets a clear answer over HTTP", async () => {
+testOnEach("a plain request gets a clear answer over HTTP", {}, async (listener) => {
   await using played = new PlayedGateway();
-  const { handler } = played.gateway;
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, handler);
-  const response = await fetch(`http://127.0.0.1:${server.addr.port}/_broadcast`);
+  const server = await listener.listen(played.gateway);
+  const response = await fetch(`http://127.0.0.1:${server.port}/_broadcast`);
   assertEquals(response.status, 426);
   assertEquals(response.headers.get("upgrade"), "websocket");
   assertEquals(await response.text(), "Connect with a WebSocket\n");
+  await server.shutdown();
 });

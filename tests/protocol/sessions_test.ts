@@ -1,6 +1,7 @@
 /** Plays the example sessions of PROTOCOL.md against a real gateway: the text cannot drift away. */
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { assert, assertEquals, assertExists } from "@std/assert";
+import { type Listener, type Listening, testOnEach } from "../gateway/listeners.ts";
 
 const PROTOCOL = await Deno.readTextFile(new URL("../../PROTOCOL.md", import.meta.url));
 
@@ -79,20 +80,23 @@ class Player {
 class Stage implements AsyncDisposable {
   readonly #broadcaster = new MemoryBroadcaster();
   readonly #pings: boolean;
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
+  readonly #listener: Listener;
   #gateway: BroadcastGateway;
+  #listening: Listening | undefined;
   #player: Player | undefined;
 
-  constructor(pings: boolean) {
+  constructor(listener: Listener, pings: boolean) {
+    this.#listener = listener;
     this.#pings = pings;
     this.#broadcaster.authorize("private-broken", () => {
       throw new Error("broken");
     });
     this.#gateway = this.#openGateway();
-    this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      (request) => this.#gateway.handler(request),
-    );
+  }
+
+  async connect(): Promise<void> {
+    this.#listening ??= await this.#listener.listen(this.#gateway);
+    this.#player = new Player(`ws://127.0.0.1:${this.#listening.port}/_broadcast`);
   }
 
   async play({ who, text }: Line): Promise<void> {
@@ -104,8 +108,7 @@ class Stage implements AsyncDisposable {
     const [action, ...args] = readAction(text);
     switch (action) {
       case "the client connects":
-        this.#player = new Player(`ws://127.0.0.1:${this.#server.addr.port}/_broadcast`);
-        return;
+        return await this.connect();
       case "the client says nothing":
         return;
       case "the application publishes": {
@@ -117,11 +120,14 @@ class Stage implements AsyncDisposable {
         return await this.#client.close(Number(args[0]), args[1] ?? "");
       case "the gateway closes the connection": {
         const [code, reason] = args;
-        if (code === "1001") {
-          await this.#gateway.close();
+        const isClosing = code === "1001";
+        if (isClosing) await this.#gateway.close();
+        assertEquals(await this.#client.closed, `${code} ${reason}`);
+        if (isClosing) {
+          await this.#listening?.shutdown();
+          this.#listening = undefined;
           this.#gateway = this.#openGateway();
         }
-        assertEquals(await this.#client.closed, `${code} ${reason}`);
         return;
       }
     }
@@ -131,7 +137,7 @@ class Stage implements AsyncDisposable {
     await this.#gateway.close();
     await this.#player?.closed;
     assertEquals(await this.#player?.next(), undefined, "the gateway said more than the text");
-    await this.#server.shutdown();
+    await this.#listening?.shutdown();
     await this.#broadcaster.close();
   }
 
@@ -174,10 +180,14 @@ Deno.test("PROTOCOL.md has its numbered example sessions", () => {
 const timeout = 20_000;
 
 for (const { heading, lines } of blocks("session")) {
-  Deno.test(`the gateway plays session ${heading} byte for byte`, { timeout }, async () => {
-    await using stage = new Stage(lines.includes('S {"t":"ping"}'));
-    for (const line of lines) await stage.play(readLine(line));
-  });
+  testOnEach(
+    `the gateway plays session ${heading} byte for byte`,
+    { timeout },
+    async (listener) => {
+      await using stage = new Stage(listener, lines.includes('S {"t":"ping"}'));
+      for (const line of lines) await stage.play(readLine(line));
+    },
+  );
 }
 
 Deno.test("the bytes on the wire in PROTOCOL.md are the frames they stand under", () => {

@@ -1,0 +1,136 @@
+import type { Buffer } from "node:buffer";
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+// @ts-types="./ws.d.ts"
+import { type WebSocket, WebSocketServer } from "ws";
+import { durationMs, readOptions } from "../../core/options.ts";
+import { CLOSE } from "../../protocol/close_codes.ts";
+import type { BroadcastGateway } from "../gateway.ts";
+import { badRequest, respondBare, toRequest } from "./http.ts";
+import { NodeSocket, wireJoiner } from "./socket.ts";
+
+/** Options of {@linkcode attach}. */
+export interface AttachOptions {
+  /**
+   * Milliseconds that a peer has to answer a close frame before its connection is destroyed; 5,000
+   * unless told.
+   */
+  readonly closeTimeoutMs?: number | undefined;
+}
+
+/** Every default of {@linkcode AttachOptions}. */
+export const ATTACH_DEFAULTS = { closeTimeoutMs: 5_000 } as const;
+
+/** How every option is checked. */
+export const ATTACH_CHECKS = { closeTimeoutMs: durationMs(1) };
+
+/**
+ * Brings a gateway to a server that is there already, such as one of Express. Requests for other
+ * paths than the gateway's are left to the server's other listeners.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { attach } from "@airwave/broadcast/node";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * await using gateway = new BroadcastGateway({ broadcaster });
+ * const server = createServer((_, response) => response.end("Hello"));
+ * await using attachment = attach(gateway, server);
+ * ```
+ *
+ * @returns What takes it off again and closes its connections; the server stays.
+ * @throws {BroadcastConfigError} On an unknown option or a bad value.
+ */
+export function attach<Subject>(
+  gateway: BroadcastGateway<Subject>,
+  server: Server,
+  options: AttachOptions = {},
+): Attachment {
+  const settings = readOptions("an attachment", options, ATTACH_CHECKS, ATTACH_DEFAULTS);
+  return new GatewayAttachment(gateway, server, settings.closeTimeoutMs);
+}
+
+/** A gateway on a server. */
+export interface Attachment extends AsyncDisposable {
+  /**
+   * Takes no more connections and closes those there are with 1001; resolves when they are closed.
+   * One whose peer does not answer is destroyed after `closeTimeoutMs`. Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+class GatewayAttachment<Subject> implements Attachment {
+  readonly #gateway: BroadcastGateway<Subject>;
+  readonly #server: Server;
+  readonly #handshakes: WebSocketServer;
+  readonly #joiner = wireJoiner();
+  readonly #open = new Set<WebSocket>();
+  #closing: PromiseWithResolvers<void> | undefined;
+
+  constructor(gateway: BroadcastGateway<Subject>, server: Server, closeTimeoutMs: number) {
+    this.#gateway = gateway;
+    this.#server = server;
+    this.#handshakes = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: gateway.maxFrameBytes,
+      // No subprotocol is spoken, so none is chosen, as `Deno.upgradeWebSocket` does not either.
+      handleProtocols: () => false,
+      closeTimeout: closeTimeoutMs,
+    });
+    server.on("upgrade", this.#onUpgrade);
+  }
+
+  close(): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing.promise;
+    this.#closing = Promise.withResolvers();
+    this.#server.off("upgrade", this.#onUpgrade);
+    for (const ws of this.#open) ws.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
+    this.#resolveIfClosed();
+    return this.#closing.promise;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #onUpgrade = (message: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const request = toRequest(message);
+    const isAlone = this.#server.listenerCount("upgrade") === 1;
+    if (!isAlone && (request === undefined || !this.#gateway.match(request))) return;
+    const refusal = request === undefined ? badRequest() : this.#gateway.refusal(request);
+    if (request === undefined || refusal !== undefined) {
+      respondBare(stream, refusal ?? badRequest());
+      return;
+    }
+    this.#handshakes.handleUpgrade(message, stream, head, (ws) => {
+      this.#connect(ws, stream, request);
+    });
+  };
+
+  #connect(ws: WebSocket, stream: Duplex, request: Request): void {
+    this.#open.add(ws);
+    const events = this.#gateway.connect(new NodeSocket(ws, stream, this.#joiner), request);
+    ws.on("message", (data: Buffer, isBinary: boolean) => {
+      events.message(isBinary ? data : data.toString());
+    });
+    ws.on("close", (code: number, reason: Buffer) => {
+      this.#open.delete(ws);
+      events.closed(code, reason.toString());
+      this.#resolveIfClosed();
+    });
+    // `ws` closes with the code that fits, and a `close` event follows every error. That event has
+    // the code of the peer, who may have none to say after it was cut off.
+    ws.on("error", (error) => {
+      const isOver = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+      if (isOver) events.closed(CLOSE.frameTooLarge.code, CLOSE.frameTooLarge.reason);
+    });
+  }
+
+  #resolveIfClosed(): void {
+    if (this.#open.size === 0) this.#closing?.resolve();
+  }
+}

@@ -56,6 +56,8 @@ export class LocalChannel implements ResumableChannel {
   readonly #backlog = new BoundedBuffer<Arrival>();
   /** The sink whose gap is being read, so that a successor of it reads its own. */
   #readingFor: ChannelSink | undefined;
+  /** `live` was said while history was read, which may have come too early for what it tells. */
+  #toldAgain = false;
   #failedReads = 0;
   #readRetry: ReturnType<typeof setTimeout> | undefined;
   #settling: Promise<void> | undefined;
@@ -221,6 +223,7 @@ export class LocalChannel implements ResumableChannel {
       // Without numbers nobody can know what passed while the backplane was away.
       this.#loseUpTo(top);
     } else if (this.#state === "behind" || !isSame(top, last)) {
+      this.#toldAgain = this.#state === "behind";
       this.#closeGap();
     }
   }
@@ -256,6 +259,7 @@ export class LocalChannel implements ResumableChannel {
         if (this.#gate?.isOpen === false) await this.#gate.opened();
         if (this.#sink !== sink) return;
         const before = this.#position;
+        this.#toldAgain = false;
         const read = await this.#driver.read(this.name, before);
         if (this.#sink !== sink) return;
         this.#failedReads = 0;
@@ -265,6 +269,7 @@ export class LocalChannel implements ResumableChannel {
           this.#loseUpTo(read.top);
         }
         this.#takeBacklog(before);
+        if (this.#toldAgain) this.#setState("behind");
       }
     } catch (cause) {
       this.#reporter.report(this.#failure("read the history of", cause));

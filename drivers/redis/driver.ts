@@ -93,7 +93,8 @@ export class RedisDriver implements BroadcastDriver {
     this.#assertOpen("subscribe");
     const name = this.#names.messages(channel);
     const feed = new Feed(channel, {
-      top: (channel) => this.#history?.top(channel) ?? Promise.resolve(undefined),
+      top: (channel, seen) => this.#history?.top(channel, seen) ?? Promise.resolve(undefined),
+      live: () => this.#onChange(undefined),
       report: (channel, rule, cause) => this.#report(channel, rule, cause),
     }, sink);
     const close = async () => {
@@ -121,7 +122,7 @@ export class RedisDriver implements BroadcastDriver {
     return await this.#history.read(
       channel,
       after,
-      (rule, cause) => this.#report(channel, rule, cause),
+      (cause) => this.#report(channel, "an entry of its stream that is none of ours", cause),
     );
   }
 
@@ -157,9 +158,11 @@ export class RedisDriver implements BroadcastDriver {
     }
   }
 
+  /** Redis is reached as soon as every channel is in step again. */
   #onChange(cause: unknown): void {
     if (this.#state === "closed") return;
     const isUp = this.#link.isUp && this.#subscriber.isUp;
+    if (isUp && [...this.#feeds].some((feed) => feed.isBehind)) return;
     if (isUp) {
       this.#state = "up";
       this.#host?.health("up");

@@ -9,8 +9,10 @@ const MAX_BACKOFF_MS = 5_000;
 
 /** What a feed needs of its driver. */
 export interface FeedSource {
-  /** Where the channel stands in the store; `undefined` without history. */
-  top(channel: string): Promise<Position | undefined>;
+  /** Where the channel stands in the store, which is told what was seen; `undefined` without history. */
+  top(channel: string, seen: Position | undefined): Promise<Position | undefined>;
+  /** The feed is in step with the store again. */
+  live(): void;
   /** A message or an answer that is no good, in a sentence. */
   report(channel: string, rule: string, cause?: unknown): void;
 }
@@ -28,8 +30,15 @@ export class Feed {
   readonly #source: FeedSource;
   readonly #sink: ChannelSink;
   readonly #pauses = new Pauses();
-  /** - `opening`: not acknowledged yet. - `asking`: the store was asked for the top. */
-  #state: "opening" | "asking" | "live" | "closed" = "opening";
+  /**
+   * - `opening`: not acknowledged yet.
+   * - `asking`: the store was asked for the top.
+   * - `cut`: was live, and its connection is gone.
+   */
+  #state: "opening" | "asking" | "live" | "cut" | "closed" = "opening";
+  #wasLive = false;
+  /** Counts the connections: a question that was asked for an older one is nobody's business. */
+  #turn = 0;
   #position: Position | undefined;
   /** What comes while the store is asked. */
   readonly #held = new BoundedBuffer<Message>();
@@ -46,6 +55,19 @@ export class Feed {
     this.ready.catch(() => {});
   }
 
+  /** Whether it was live and is out of step. */
+  get isBehind(): boolean {
+    return this.#state === "cut" || (this.#state === "asking" && this.#wasLive);
+  }
+
+  /** Its connection is gone; what comes next on it is a new acknowledgement. */
+  cut(): void {
+    if (this.#state === "closed") return;
+    this.#state = this.#wasLive ? "cut" : "opening";
+    this.#turn++;
+    this.#held.takeAll();
+  }
+
   /** The subscription is acknowledged, for the first time or on a new connection. */
   acknowledged(): void {
     this.#ask();
@@ -60,6 +82,7 @@ export class Feed {
   /** The sink hears nothing more. */
   close(cause: unknown): void {
     this.#state = "closed";
+    this.#turn++;
     this.#pauses.close();
     this.#held.takeAll();
     this.#ready.reject(cause);
@@ -84,27 +107,28 @@ export class Feed {
     this.#askAgain = true;
     if (this.#state === "closed" || this.#state === "asking") return;
     this.#state = "asking";
+    const turn = this.#turn;
     let failures = 0;
-    while (this.#isAsking && this.#askAgain) {
+    while (this.#askAgain) {
       this.#askAgain = false;
       const doubted = this.#doubted.splice(0);
       try {
-        const top = await this.#source.top(this.channel);
-        if (!this.#isAsking) return;
-        failures = 0;
+        const top = await this.#source.top(this.channel, this.#position);
+        if (this.#turn !== turn) return;
         this.#arrive(top, doubted);
+        failures = 0;
       } catch (cause) {
-        if (!this.#isAsking) return;
+        if (this.#turn !== turn) return;
         this.#source.report(this.channel, "its top cannot be read", cause);
         this.#askAgain = true;
         await this.#pauses.wait(backoffMs(failures++, MAX_BACKOFF_MS));
+        if (this.#turn !== turn) return;
       }
     }
-    if (this.#isAsking) this.#state = "live";
-  }
-
-  get #isAsking(): boolean {
-    return this.#state === "asking";
+    this.#state = "live";
+    this.#wasLive = true;
+    this.#ready.resolve();
+    this.#source.live();
   }
 
   #arrive(top: Position | undefined, doubted: readonly Position[]): void {
@@ -114,7 +138,6 @@ export class Feed {
     }
     this.#position = top;
     this.#sink.live(top);
-    this.#ready.resolve();
     if (this.#held.overflowed) this.#askAgain = true;
     for (const message of this.#held.takeAll()) this.#take(message);
   }

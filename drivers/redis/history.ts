@@ -6,8 +6,8 @@ import type { Commands } from "./commands.ts";
 import type { Link } from "./link.ts";
 import type { Names } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
-import { PUBLISH, READ } from "./scripts.ts";
-import { decodeRecord, encodeRecord } from "./wire.ts";
+import { PUBLISH, READ, type RedisScript } from "./scripts.ts";
+import { decodeRecord, encodeMessage, encodeRecord } from "./wire.ts";
 
 /**
  * How long a channel's position outlives its last event: a week. Who comes back later is told that
@@ -15,12 +15,8 @@ import { decodeRecord, encodeRecord } from "./wire.ts";
  */
 const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
 
-/** What the scripts answer first of all. */
-interface State {
-  readonly epoch: string;
-  readonly offset: number;
-  readonly past: readonly Position[];
-}
+/** An entry that our scripts did not write, or an answer that they do not give. */
+class ForeignDataError extends Error {}
 
 /** The numbered and stored events of all channels. */
 export class History {
@@ -30,6 +26,8 @@ export class History {
   readonly #options: RedisOptions;
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
+  /** Whether the server of a connection has writes on disk before it answers. */
+  #durability: { readonly connection: number; readonly isDurable: Promise<boolean> } | undefined;
 
   constructor(commands: Commands, link: Link, names: Names, options: RedisOptions) {
     this.#commands = commands;
@@ -41,118 +39,124 @@ export class History {
   /** Numbers, stores and sends an event, once however often it is tried. */
   publish(channel: string, record: EventRecord): Promise<Position> {
     const { historySize, historyTtlMs, idWindowMs, waitForReplicas } = this.#options;
-    const keys = this.#names.keys(channel);
-    const args = [
-      encodeRecord(record),
-      record.id,
-      historySize,
-      historyTtlMs,
-      idWindowMs,
-      this.#names.messages(channel),
-    ];
+    const name = this.#names.messages(channel);
+    const args = [encodeRecord(record), record.id, historySize, historyTtlMs, idWindowMs, name];
     return this.#commands.run(async (client) => {
-      const { connection } = this.#link;
-      const send = isCluster(client) ? "SPUBLISH" : "PUBLISH";
-      const answer = await this.#commands.script(client, PUBLISH, keys, [
-        ...this.#first(),
-        ...args,
-        send,
-      ]);
-      const { epoch, offset, past } = parseState(answer);
-      if (waitForReplicas > 0) await this.#replicated(client, connection, waitForReplicas);
-      return { epoch: epochOf(offset, epoch, past), offset };
+      // Where replicas are waited for, nobody hears of it before they have it.
+      const send = waitForReplicas > 0 ? "" : isCluster(client) ? "SPUBLISH" : "PUBLISH";
+      const position = parsePosition(
+        await this.#script(client, channel, PUBLISH, undefined, [...args, send]),
+      );
+      if (waitForReplicas > 0) await client.publish(name, encodeMessage(record, position));
+      return position;
     }, { repeatable: true });
   }
 
-  /** Where a channel stands. */
-  async top(channel: string): Promise<Position> {
-    const { epoch, offset } = parseState(await this.#read(channel, { epoch: "", offset: 0 }));
-    return { epoch, offset };
+  /** Where a channel stands. An event that was `seen` and is not there any more ends the epoch. */
+  async top(channel: string, seen: Position | undefined): Promise<Position> {
+    return parsePosition(await this.#read(channel, { epoch: "", offset: 0 }, seen));
   }
 
-  /** What lies behind a position; `report` hears of what is stored and no good. */
+  /**
+   * What lies behind a position; `report` hears of what is stored and is none of ours.
+   */
   async read(
     channel: string,
     after: Position,
-    report: (rule: string, cause: unknown) => void,
+    report: (cause: unknown) => void,
   ): Promise<HistoryRead> {
-    const answer = await this.#read(channel, after);
-    const state = parseState(answer);
-    const top = { epoch: state.epoch, offset: state.offset };
-    const last = after.epoch === top.epoch
-      ? top.offset
-      : state.past.find(({ epoch }) => epoch === after.epoch)?.offset ?? -1;
-    if (after.offset > last) return { complete: false, top };
+    const answer = await this.#read(channel, after, undefined);
+    const top = parsePosition(answer);
+    const entries = listOf(listOf(answer)[2]);
+    const missing = top.offset - after.offset;
+    if (after.epoch !== top.epoch || missing < 0 || entries.length !== missing) {
+      return { complete: false, top };
+    }
     try {
-      const events = this.#parseEntries(listOf(answer)[3], after.offset, state);
-      return events === undefined ? { complete: false, top } : { complete: true, events, top };
+      const events = entries.toReversed().map((entry, i) =>
+        this.#parseEntry(entry, { epoch: top.epoch, offset: after.offset + 1 + i })
+      );
+      return { complete: true, events, top };
     } catch (cause) {
-      report("an entry of its stream that is none of ours", cause);
+      report(cause);
       return { complete: false, top };
     }
   }
 
-  #read(channel: string, { epoch, offset }: Position): Promise<unknown> {
+  #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {
     return this.#commands.run(
-      (client) =>
-        this.#commands.script(client, READ, this.#names.keys(channel), [
-          ...this.#first(),
-          epoch,
-          offset,
-        ]),
+      (client) => this.#script(client, channel, READ, seen, [after.epoch, after.offset]),
       { repeatable: true },
     );
   }
 
-  /** The arguments that both scripts begin with. */
-  #first(): readonly [epoch: string, keepMs: number] {
-    return [`${this.#epochPrefix}-${(this.#epochs++).toString(36)}`, KEEP_STATE_MS];
-  }
-
-  async #replicated(client: Redis | Cluster, connection: number, wanted: number): Promise<void> {
-    if (isCluster(client)) return;
-    const replicas = await this.#commands.replicated(client, wanted);
+  /** Runs a script, and waits for replicas where that is wanted. */
+  async #script(
+    client: Redis | Cluster,
+    channel: string,
+    script: RedisScript,
+    seen: Position | undefined,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const { waitForReplicas } = this.#options;
+    const { connection } = this.#link;
+    const answer = await this.#commands.script(client, script, this.#names.keys(channel), [
+      `${this.#epochPrefix}-${(this.#epochs++).toString(36)}`,
+      KEEP_STATE_MS,
+      await this.#isDurable(client) ? 1 : 0,
+      waitForReplicas > 0 ? 1 : 0,
+      seen?.epoch ?? "",
+      seen?.offset ?? 0,
+      ...args,
+    ]);
+    if (waitForReplicas === 0 || isCluster(client)) return answer;
+    const replicas = await this.#commands.replicated(client, waitForReplicas);
     // On another connection Redis answers for what was written there, and knows nothing of this.
     if (this.#link.connection !== connection) throw new Error("The connection was lost meanwhile");
-    if (replicas < wanted) {
-      throw new Error(`Stored, but on ${replicas} of ${wanted} replicas within the time`);
+    if (replicas >= waitForReplicas) return answer;
+    throw new Error(`${replicas} of ${waitForReplicas} replicas have it within the time`);
+  }
+
+  #isDurable(client: Redis | Cluster): Promise<boolean> | boolean {
+    const { connection } = this.#link;
+    if (this.#durability?.connection !== connection) {
+      const nodes = isCluster(client) ? client.nodes("master") : [client];
+      const isDurable = Promise.all(nodes.map(writesBeforeItAnswers)).then((all) =>
+        all.every(Boolean)
+      );
+      this.#durability = { connection, isDurable };
     }
+    return this.#durability.isDurable;
   }
 
-  /** All events after an offset, in order, or `undefined` where one is missing. */
-  #parseEntries(entries: unknown, after: number, state: State): StoredEvent[] | undefined {
-    const newestFirst = listOf(entries);
-    if (newestFirst.length !== state.offset - after) return undefined;
-    return newestFirst.toReversed().map((entry, i) => {
-      const [id, fields] = listOf(entry);
-      const offset = after + 1 + i;
-      if (typeof id !== "string" || Number(id.split("-")[1]) !== offset) {
-        throw new Error(`entry ${String(id)} stands where ${offset} should`);
-      }
-      const [, text] = listOf(fields);
-      if (typeof text !== "string") throw new Error(`entry ${id} has no record`);
-      const record = decodeRecord(text, this.#options.maxEventBytes);
-      return { record, position: { epoch: epochOf(offset, state.epoch, state.past), offset } };
-    });
+  #parseEntry(entry: unknown, position: Position): StoredEvent {
+    const [id, fields] = listOf(entry);
+    const [, text] = listOf(fields);
+    if (typeof id !== "string" || Number(id.split("-")[1]) !== position.offset) {
+      throw new ForeignDataError(`entry ${String(id)} stands where ${position.offset} should`);
+    }
+    if (typeof text !== "string") throw new ForeignDataError(`entry ${id} has no record`);
+    return { record: decodeRecord(text, this.#options.maxEventBytes), position };
   }
 }
 
-/** The epoch in which an offset was given. */
-function epochOf(offset: number, epoch: string, past: readonly Position[]): string {
-  return past.find((ended) => offset <= ended.offset)?.epoch ?? epoch;
+/** A server that does not tell, as many a hosted one, counts as one that does not. */
+async function writesBeforeItAnswers(client: Redis): Promise<boolean> {
+  try {
+    const settings = listOf(await client.config("GET", "append*")).map(String);
+    const valueOf = (name: string) => settings[settings.indexOf(name) + 1];
+    return valueOf("appendonly") === "yes" && valueOf("appendfsync") === "always";
+  } catch {
+    return false;
+  }
 }
 
-function parseState(answer: unknown): State {
-  const [epoch, offset, past] = listOf(answer);
-  if (typeof epoch !== "string" || !Number.isSafeInteger(offset) || typeof past !== "string") {
-    throw new Error("Redis answered what our script does not");
+function parsePosition(answer: unknown): Position {
+  const [epoch, offset] = listOf(answer);
+  if (typeof epoch !== "string" || !Number.isSafeInteger(offset)) {
+    throw new ForeignDataError("Redis answered what our script does not");
   }
-  const words = past.split(" ");
-  const ended: Position[] = [];
-  for (let i = 0; i + 1 < words.length; i += 2) {
-    ended.push({ epoch: words[i] ?? "", offset: Number(words[i + 1]) });
-  }
-  return { epoch, offset: Number(offset), past: ended };
+  return { epoch, offset: Number(offset) };
 }
 
 function listOf(value: unknown): readonly unknown[] {

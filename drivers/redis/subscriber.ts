@@ -49,7 +49,10 @@ export class Subscriber {
         this.#subscribe([...this.#feeds.keys()]);
         hooks.up();
       },
-      down: hooks.down,
+      down: (cause) => {
+        for (const feed of this.#feeds.values()) feed.cut();
+        hooks.down(cause);
+      },
     });
   }
 

@@ -39,9 +39,10 @@ export function encodeRecord({ id, event, except, json }: EventRecord): string {
   return `${JSON.stringify(head)}\n${json}`;
 }
 
-/** A message without history. With it, a script writes the first line, as it counts. */
-export function encodeMessage(record: EventRecord): string {
-  return `${VERSION}\n${encodeRecord(record)}`;
+/** A whole message. Most with a position are written by the script that counts. */
+export function encodeMessage(record: EventRecord, position?: Position): string {
+  const numbers = position === undefined ? "" : ` ${position.epoch} ${position.offset}`;
+  return `${VERSION}${numbers}\n${encodeRecord(record)}`;
 }
 
 /**

@@ -110,6 +110,13 @@ export const BROADCASTER_CHECKS: {
   maxPresenceInfoBytes: integer(16),
 };
 
+/** Those of a driver's options that are the broadcaster's. */
+export function broadcasterOptions(options: BroadcasterOptions): BroadcasterOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(BROADCASTER_CHECKS, name)),
+  );
+}
+
 const SUBSCRIBE_DEFAULTS = {
   maxQueuedEvents: 1024,
   maxQueuedBytes: 4 * 1024 * 1024,

@@ -27,15 +27,11 @@ export interface LeasedChange {
  */
 export interface LeaseStore {
   /**
-   * Applies the changes and makes the owner's lease last `leaseMs` from now, in one step. Tells
-   * whether a lease was `held`, or whether it is a `new` one: of an owner whose lease had run out
-   * nothing is left but what this call wrote.
+   * Applies the changes and makes the owner's lease last `leaseMs` from now, in one step. Resolves
+   * with a name of the lease: where it is another than before, the former had run out and nothing is
+   * left of it but what this call wrote. May be done twice.
    */
-  write(
-    owner: string,
-    leaseMs: number,
-    changes: readonly LeasedChange[],
-  ): Promise<"held" | "new">;
+  write(owner: string, leaseMs: number, changes: readonly LeasedChange[]): Promise<string>;
   /** All entries of a topic whose owners' leases hold, in any order. */
   list(topic: string): Promise<readonly LeasedEntry[]>;
   /** Milliseconds that the leases of these owners still hold; owners without one are left out. */

@@ -59,7 +59,8 @@ export class Presence {
   /** Words that are not stored and announced yet, by channel and user. */
   readonly #unsaid = new Map<string, Map<string, PresenceWord>>();
   #saying: Promise<void> | undefined;
-  #lease: "none" | "held" = "none";
+  /** The lease that all this node has said lives by. */
+  #lease: string | undefined;
   #beat: ReturnType<typeof setTimeout> | undefined;
   #state: "open" | "closed" = "open";
 
@@ -136,7 +137,7 @@ export class Presence {
     this.#places.clear();
     this.#unsaid.clear();
     await this.#saying;
-    if (this.#lease === "none") return;
+    if (this.#lease === undefined) return;
     try {
       const { presenceGraceMs } = this.#settings;
       await this.#driver.leases?.write(this.#node, Math.max(1, presenceGraceMs), []);
@@ -262,8 +263,8 @@ export class Presence {
       this.#settings.presenceLeaseMs,
       changes,
     );
-    const hadRunOut = lease === "new" && this.#lease === "held";
-    this.#lease = "held";
+    const hadRunOut = this.#lease !== undefined && lease !== this.#lease;
+    this.#lease = lease;
     if (!hadRunOut) return;
     for (const channel of this.#places.keys()) {
       for (const word of this.#ownWords(channel)) this.#note(channel, word);

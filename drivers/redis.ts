@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
+import { broadcasterOptions, DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { RedisDriver } from "./redis/driver.ts";
 import {
   readRedisOptions,
@@ -35,13 +35,6 @@ export class RedisBroadcaster<Subject = unknown> extends DriverBroadcaster<Subje
    */
   constructor(options: RedisBroadcasterOptions) {
     const read = readRedisOptions(options);
-    const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = read;
-    super(new RedisDriver(read), {
-      maxEventBytes,
-      authorizationTimeoutMs,
-      defaultAccess,
-      onError,
-      onHealth,
-    });
+    super(new RedisDriver(read), broadcasterOptions(read));
   }
 }

@@ -195,7 +195,7 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
   withLeases("leased entries are listed on every node, by topic", async (a, b) => {
     const values = ["", "1", "ü\u2028😀", '{"a":[1]}', "x".repeat(2_000)];
     const changes = values.map((value, i) => ({ topic: "t", key: `key ${i}`, value }));
-    equal(await a.write("a", 60_000, changes), "new", "what the first write found");
+    await a.write("a", 60_000, changes);
     const other = [{ topic: "t", key: "key 0", value: "b" }, {
       topic: "u",
       key: "__proto__",
@@ -213,9 +213,9 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
 
   withLeases("a leased entry is replaced and taken away by its owner alone", async (a, b) => {
     const change = (value: string | undefined) => [{ topic: "t", key: "k", value }];
-    await a.write("a", 60_000, change("1"));
+    const lease = await a.write("a", 60_000, change("1"));
     await b.write("b", 60_000, change("2"));
-    equal(await a.write("a", 60_000, change("3")), "held", "what the second write found");
+    equal(await a.write("a", 60_000, change("3")), lease, "name of the lease that goes on");
     equal(await listed(b, "t"), ["a k 3", "b k 2"], "entries after the replacement");
     await b.write("b", 60_000, change(undefined));
     await b.write("b", 60_000, change(undefined));
@@ -224,14 +224,15 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
 
   withLeases("entries go with the lease, and a later lease finds none of them", async (a, b) => {
     await a.write("kept", 60_000, [{ topic: "t", key: "k", value: "1" }]);
-    await a.write("short", 50, [{ topic: "t", key: "k", value: "1" }]);
+    const short = await a.write("short", 50, [{ topic: "t", key: "k", value: "1" }]);
     await until(async () => (await listed(b, "t")).length === 1, "the end of the lease");
     equal(await listed(b, "t"), ["kept k 1"], "entries after it");
     const remaining = await b.remainingMs(["kept", "short", "never"]);
     equal([...remaining.keys()], ["kept"], "leases that hold");
     const keptMs = remaining.get("kept") ?? 0;
     equal(keptMs > 0 && keptMs <= 60_000, true, "sense of the remaining time");
-    equal(await a.write("short", 60_000, []), "new", "what a write after the end found");
+    const other = await a.write("short", 60_000, []);
+    equal(other === short, false, "sameness of the lease before and after");
     equal(await listed(b, "t"), ["kept k 1"], "entries of the new lease");
     await a.write("kept", 1, []);
     await until(async () => (await listed(b, "t")).length === 0, "the end of a lease cut short");

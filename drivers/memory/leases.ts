@@ -1,6 +1,7 @@
 import type { LeasedChange, LeasedEntry, LeaseStore } from "../../core/leases.ts";
 
 interface Lease {
+  readonly id: string;
   untilMs: number;
   /** Topic → key → value. */
   readonly entries: Map<string, Map<string, string>>;
@@ -11,14 +12,10 @@ export class MemoryLeases implements LeaseStore {
   readonly #leases = new Map<string, Lease>();
 
   /** Applies the changes and extends the lease. */
-  write(
-    owner: string,
-    leaseMs: number,
-    changes: readonly LeasedChange[],
-  ): Promise<"held" | "new"> {
+  write(owner: string, leaseMs: number, changes: readonly LeasedChange[]): Promise<string> {
     this.#expire();
-    const known = this.#leases.get(owner);
-    const lease: Lease = known ?? { untilMs: 0, entries: new Map() };
+    const lease: Lease = this.#leases.get(owner) ??
+      { id: crypto.randomUUID(), untilMs: 0, entries: new Map() };
     lease.untilMs = Date.now() + leaseMs;
     for (const { topic, key, value } of changes) {
       const entries = lease.entries.get(topic) ?? new Map<string, string>();
@@ -28,7 +25,7 @@ export class MemoryLeases implements LeaseStore {
       else lease.entries.delete(topic);
     }
     this.#leases.set(owner, lease);
-    return Promise.resolve(known === undefined ? "new" : "held");
+    return Promise.resolve(lease.id);
   }
 
   /** Every entry of a topic. */

@@ -17,6 +17,7 @@ import { Commands } from "./commands.ts";
 import { Feed } from "./feed.ts";
 import { ClusterSubscriber } from "./cluster_subscriber.ts";
 import { History } from "./history.ts";
+import { RedisLeases } from "./leases.ts";
 import { Link } from "./link.ts";
 import { Names } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
@@ -29,6 +30,7 @@ const MAX_PENDING_BYTES = 64 * 1024 * 1024;
 /** Carries events over Redis: a connection for commands, and one, or one a shard, that listens. */
 export class RedisDriver implements BroadcastDriver {
   readonly abilities: { readonly history: boolean; readonly multiNode: true };
+  readonly leases: RedisLeases;
   readonly #options: RedisOptions;
   readonly #names: Names;
   readonly #link: Link;
@@ -62,6 +64,7 @@ export class RedisDriver implements BroadcastDriver {
     };
     this.#link = new Link(client, heartbeatMs, hooks);
     this.#commands = new Commands(this.#link, timeoutMs);
+    this.leases = new RedisLeases(this.#commands, this.#names);
     if (history) this.#history = new History(this.#commands, this.#link, this.#names, options);
     this.#subscriber = isCluster(client)
       ? new ClusterSubscriber(client, heartbeatMs, hooks)

@@ -26,7 +26,8 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-function script(lua: string): RedisScript {
+/** A script under the name by which Redis will know it. */
+export function script(lua: string): RedisScript {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
 }
 

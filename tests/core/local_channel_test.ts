@@ -172,6 +172,19 @@ Deno.test("a gap that history cannot prove is told as lost, and the channel goes
   await broadcaster.close();
 });
 
+Deno.test("guarantee 2: a reconnect while history is read has it read once more", async () => {
+  const { driver, broadcaster, recorder, sink } = await liveChannel(5);
+  sink.live(at(7));
+  // The answer may be older than this word, and a quiet channel would never hear another.
+  sink.live(at(9));
+  driver.answerRead(0, [6, 7], 7);
+  await settle();
+  driver.answerRead(1, [8, 9], 9);
+  await settle();
+  assertEquals(recorder.heard, ["live", 6, 7, 8, 9]);
+  await broadcaster.close();
+});
+
 Deno.test("a history that does not know of the gap either does not stop the channel", async () => {
   const { broadcaster, driver, recorder, sink } = await liveChannel(5);
   sink.event(record(8), at(8));

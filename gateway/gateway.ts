@@ -13,6 +13,7 @@ import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } 
 import { OriginPolicy } from "./origin.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
+import { Sse } from "./sse.ts";
 
 /**
  * Brings channels to browsers over WebSocket, as a handler for `Deno.serve`.
@@ -52,6 +53,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** How many connections hold each channel. */
   readonly #subscribers = new Map<string, number>();
   readonly #host: SessionHost<Subject>;
+  readonly #sse: Sse<Subject>;
   /** Sessions that ended and whose sockets have not closed yet. */
   readonly #closing = new Set<Session<Subject>>();
   #state: "open" | "draining" | "closed" = "open";
@@ -91,6 +93,12 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
         this.#endDrainIfEmpty();
       },
     };
+    this.#sse = new Sse({
+      settings,
+      deadlines: this.#deadlines,
+      refusal: (request) => this.#outOfService() ?? this.#foreign(request),
+      connect: (stream, request) => this.#connect(stream, request, 2),
+    });
   }
 
   /** Connections that are open now. */
@@ -126,7 +134,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * Call it in the same turn that the request came in, before anything is awaited: if the client
    * leaves before the upgrade, Deno 2.9 never closes its socket.
    */
-  readonly handler = (request: Request): Response => {
+  readonly handler = (request: Request): Response | Promise<Response> =>
+    this.#sse.handle(request) ?? this.#upgrade(request);
+
+  #upgrade(request: Request): Response {
     const refused = this.refusal(request);
     if (refused !== undefined) return refused;
     // Deno closes the request with the upgrade; a copy can still be asked for cookies afterwards.
@@ -141,23 +152,31 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       );
       return answer(400, "The WebSocket handshake failed");
     }
-  };
+  }
 
   /**
    * The answer to a request that must not be upgraded, for its path, its handshake or its origin;
    * `undefined` for one that may. For glue to other listeners; `handler` asks by itself.
    */
   refusal(request: Request): Response | undefined {
-    if (this.#state === "closed") return answer(503, "The gateway is closed");
-    if (this.#drain !== undefined) {
-      const headers = { "retry-after": String(this.#drain.retryAfterSeconds) };
-      return answer(503, "The gateway is draining", headers);
-    }
+    const refused = this.#outOfService();
+    if (refused !== undefined) return refused;
     if (new URL(request.url).pathname !== this.#settings.path) return answer(404, "Not found");
     if (request.method !== "GET" || !isWebSocketHandshake(request)) {
       const headers = { upgrade: "websocket", connection: "upgrade" };
       return answer(426, "Connect with a WebSocket", headers);
     }
+    return this.#foreign(request);
+  }
+
+  #outOfService(): Response | undefined {
+    if (this.#state === "closed") return answer(503, "The gateway is closed");
+    if (this.#drain === undefined) return;
+    const headers = { "retry-after": String(this.#drain.retryAfterSeconds) };
+    return answer(503, "The gateway is draining", headers);
+  }
+
+  #foreign(request: Request): Response | undefined {
     if (this.#origins.allows(request)) return;
     const origin = request.headers.get("origin");
     this.#log("warn", "Refused a connection from a foreign origin", { origin });
@@ -171,7 +190,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * @returns What the glue passes the socket's events to.
    */
   connect(socket: GatewaySocket, request: Request): SocketEvents {
-    const session = new Session(socket, revisionOf(request), this.#host);
+    return this.#connect(socket, request, revisionOf(request));
+  }
+
+  #connect(socket: GatewaySocket, request: Request, revision: Revision): Session<Subject> {
+    const session = new Session(socket, revision, this.#host);
     if (this.#state !== "open") {
       if (this.#state === "draining") session.drain(0);
       else session.end(CLOSE.goingAway);

@@ -4,6 +4,7 @@ import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core
 import { durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
 import { PublishKeys } from "./publish_keys.ts";
 import { type RateLimit, rateLimitCheck, TokenBucket } from "./rate_limit.ts";
+import { readBody } from "./request_body.ts";
 
 /** Publishing over HTTP, for back ends in other languages. */
 export interface HttpPublishOptions {
@@ -153,32 +154,12 @@ export class HttpPublish {
 
   async #readBody(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     const max = this.#maxBodyBytes;
-    const tooLarge = new Refusal(413, "publish.too_large", `A body is at most ${max} bytes`);
-    if (Number(request.headers.get("content-length")) > max) throw tooLarge;
-    const reader = request.body?.getReader();
-    if (reader === undefined) return new Uint8Array();
-    const timer = setTimeout(() => reader.cancel().catch(() => {}), this.#bodyTimeoutMs);
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    try {
-      for (let read = await reader.read(); !read.done; read = await reader.read()) {
-        bytes += read.value.byteLength;
-        if (bytes > max) throw tooLarge;
-        chunks.push(read.value);
-      }
-    } catch (cause) {
-      if (cause instanceof Refusal) throw cause;
-      throw new Refusal(400, "publish.malformed", "The body did not arrive whole");
-    } finally {
-      clearTimeout(timer);
-      // What is left of a body that is too large is not read.
-      reader.cancel().catch(() => {});
+    const body = await readBody(request, max, this.#bodyTimeoutMs);
+    if (body === "too large") {
+      throw new Refusal(413, "publish.too_large", `A body is at most ${max} bytes`);
     }
-    const body = new Uint8Array(bytes);
-    let at = 0;
-    for (const chunk of chunks) {
-      body.set(chunk, at);
-      at += chunk.byteLength;
+    if (body === "broken") {
+      throw new Refusal(400, "publish.malformed", "The body did not arrive whole");
     }
     return body;
   }

@@ -45,7 +45,7 @@ type AnyShape = readonly [required: Checks, optional: Checks, since: Revision];
 type AnyShapes = { readonly [type: string]: AnyShape };
 
 const SERVER_FRAMES: Shapes<ServerFrame> = {
-  welcome: [{ id: isText }, { v: isCount, ping: isCount, max: isCount }, 1],
+  welcome: [{ id: isText }, { v: isCount, ping: isCount, max: isCount, up: isText }, 1],
   ok: [{ c: isText }, { n: isCount, p: isWirePosition, r: isRecovery, m: isCount, i: isText }, 1],
   err: [{ c: isText, r: isText }, { n: isCount, k: isText, w: isVerdict }, 1],
   msg: [{ c: isText, e: isEventName, d: isAnything, i: isText }, { o: isCount }, 1],

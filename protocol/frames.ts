@@ -35,6 +35,8 @@ export interface WelcomeFrame {
   readonly ping?: number | undefined;
   /** Largest message that the server takes, in UTF-8 bytes. Revision 2. */
   readonly max?: number | undefined;
+  /** Secret of the uplink, where the frame stands on a stream of server-sent events. Revision 2. */
+  readonly up?: string | undefined;
 }
 
 /**

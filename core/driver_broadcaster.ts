@@ -15,6 +15,7 @@ import type { Broadcaster } from "./broadcaster.ts";
 import { Control, CONTROL_TOPIC, type ControlListener, type ControlWatch } from "./control.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { encodeEvent } from "./encode_event.ts";
+import { publishedId } from "./event_id.ts";
 import {
   BroadcastClosedError,
   BroadcastConfigError,
@@ -231,11 +232,11 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     this.#assertOpen("publish");
     try {
       const position = await send(record);
-      return { id: record.id, position };
+      return { id: publishedId(record.id), position };
     } catch (cause) {
       throw new BroadcastPublishError(
         `Cannot publish on channel "${channel}": the driver failed`,
-        { status: 503, context: { channel, id: record.id }, cause },
+        { status: 503, context: { channel, id: publishedId(record.id) }, cause },
       );
     }
   }

@@ -12,6 +12,7 @@ import {
   type EventRecord,
   type PublishOptions,
 } from "./event.ts";
+import { storedId } from "./event_id.ts";
 import { describe } from "./options.ts";
 
 /**
@@ -34,13 +35,19 @@ export function encodeEvent(
   if (!isChannelName(channel)) return refuse(CHANNEL_NAME_RULE);
   if (typeof init !== "object" || init === null) return refuse("the event must be an object");
   const { event, data, id = monotonicUlid() } = init;
+  const { except, isIdFromClient = false } = options;
   if (!isEventName(event)) return refuse(`${EVENT_NAME_RULE}, got ${describe(event)}`);
   if (!isEventName(id)) {
     return refuse(
       `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
     );
   }
-  const { except } = options;
+  const stored = storedId(id, isIdFromClient);
+  if (!isEventName(stored)) {
+    return refuse(
+      `an event id that is chosen by a client, or starts with "~", is at most 198 characters`,
+    );
+  }
   if (except !== undefined && !isEventName(except)) {
     return refuse(`option "except" must be a connection's id, got ${describe(except)}`);
   }
@@ -51,7 +58,7 @@ export function encodeEvent(
     return refuse("data must be a JSON value", cause);
   }
   if (json === undefined) return refuse(`data must be a JSON value, got ${describe(data)}`);
-  const record = { id, event, json, ...(except === undefined ? {} : { except }) };
+  const record = { id: stored, event, json, ...(except === undefined ? {} : { except }) };
   const bytes = eventBytes(record);
   if (bytes > maxBytes) {
     return refuse(`an event is at most ${maxBytes} bytes, got ${bytes}`);

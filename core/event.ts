@@ -1,4 +1,5 @@
 import { utf8ByteLength } from "../protocol/bytes.ts";
+import { publishedId } from "./event_id.ts";
 
 /**
  * Where an event stands in its channel. Offsets count 1, 2, 3 … without holes within an epoch; the
@@ -42,6 +43,11 @@ export interface BroadcastEvent {
 export interface PublishOptions {
   /** Id of a connection that does not get the event, on whatever node it is. */
   readonly except?: string | undefined;
+  /**
+   * The id was chosen by a client, as a gateway says. Such ids are kept apart from all others, so
+   * that no client can take an id before the application does.
+   */
+  readonly isIdFromClient?: boolean | undefined;
 }
 
 /** What `publish` resolves with. */
@@ -54,7 +60,7 @@ export interface PublishReceipt {
 
 /** An event on its way through a driver: its data is JSON text, made once by the publisher. */
 export interface EventRecord {
-  /** Event id. */
+  /** Event id, as it is stored: one that a client chose has a mark in front. */
   readonly id: string;
   /** Event name. */
   readonly event: string;
@@ -94,7 +100,7 @@ export class ChannelEvent {
   constructor(channel: string, record: EventRecord, position: Position | undefined) {
     this.channel = channel;
     this.event = record.event;
-    this.id = record.id;
+    this.id = publishedId(record.id);
     this.json = record.json;
     this.except = record.except;
     this.position = position;

@@ -2,11 +2,14 @@ import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "..
 import type { PublishReceipt } from "../core/event.ts";
 import type { PubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
-import { isChannelName, isEventName } from "../protocol/names.ts";
+import { isChannelName, isEventName, MAX_NAME_LENGTH } from "../protocol/names.ts";
 import type { Client } from "./client.ts";
 import { type ClientChannels, toWire } from "./client_channels.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { SessionHost } from "./session.ts";
+
+/** Longest event id that a client may choose: two characters are kept for a mark of ours. */
+const MAX_CLIENT_ID_LENGTH = MAX_NAME_LENGTH - 2;
 
 /** A publish that waits for its decision, and the characters it came in. */
 interface PendingPublish {
@@ -70,7 +73,8 @@ export class ClientPublishes<Subject> {
     const { broadcaster, allowClientPublish, authorizationTimeoutMs } = this.#host.settings;
     if (!isChannelName(channel)) return "invalid channel name";
     if (!isEventName(event)) return "invalid event name";
-    if (id !== undefined && !isEventName(id)) return "publish refused";
+    const isGoodId = id === undefined || (isEventName(id) && id.length <= MAX_CLIENT_ID_LENGTH);
+    if (!isGoodId) return "publish refused";
     if (allowClientPublish === undefined) return "publish denied";
     const { subject, id: clientId } = this.#client;
     try {
@@ -90,7 +94,8 @@ export class ClientPublishes<Subject> {
     }
     try {
       const except = frame.x === true ? clientId : undefined;
-      return await broadcaster.publish(channel, { event, data, id }, { except });
+      const options = { except, isIdFromClient: id !== undefined };
+      return await broadcaster.publish(channel, { event, data, id }, options);
     } catch (error) {
       this.#report(error, "Cannot publish for a client");
       // Revision 1 has one word for both.

@@ -69,6 +69,33 @@ Deno.test("publish refuses what breaks a rule, with the rule and the value, and 
   assertEquals(position?.offset, 1);
 });
 
+Deno.test("an id that a client chose never meets one of the application's, however either looks", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  await using subscription = broadcaster.subscribe("c");
+  await subscription.ready;
+  const ids = ["x", "~x", "~cx", "~ax", "~~x", "~c~ax", "~", "~c", "~a"];
+  for (const id of ids) {
+    for (const isIdFromClient of [true, false, true, false]) {
+      const receipt = await broadcaster.publish("c", { event: "e", data: 1, id }, {
+        isIdFromClient,
+      });
+      assertEquals(receipt.id, id);
+    }
+  }
+  const { position } = await broadcaster.publish("c", { event: "e", data: 1 });
+  assertEquals(position?.offset, 2 * ids.length + 1);
+  for (const id of ids) {
+    assertEquals((await subscription.next()).value?.id, id);
+    assertEquals((await subscription.next()).value?.id, id);
+  }
+  const tooLong = { event: "e", data: 1, id: "x".repeat(199) };
+  await broadcaster.publish("c", tooLong);
+  await assertRejects(
+    () => broadcaster.publish("c", tooLong, { isIdFromClient: true }),
+    BroadcastPublishError,
+  );
+});
+
 Deno.test("data nested deeper than the stack does not end the process", async () => {
   await using broadcaster = new MemoryBroadcaster();
   await using subscription = broadcaster.subscribe("c");

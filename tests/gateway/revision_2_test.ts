@@ -94,6 +94,35 @@ Deno.test("a publish is acknowledged with id and position; the same id again del
   ]);
 });
 
+Deno.test("no client can take an id before the application does, or deliver one of its own twice", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true });
+  const [attacker, reader] = [connect(played), connect(played)];
+  reader.send({ t: "sub", c: "orders", n: 1 });
+  await settle();
+  const id = "order-42-paid";
+  attacker.send({ t: "pub", c: "orders", e: "m", d: "false", n: 1, i: id });
+  await settle();
+  await played.broadcaster.publish("orders", { event: "m", data: "true", id });
+  // Who repeats an id that it saw is told of the first one, whoever published that.
+  attacker.send({ t: "pub", c: "orders", e: "m", d: "again", n: 2, i: id });
+  await settle();
+  const heard = reader.socket.frames.flatMap((frame) => frame.t === "msg" ? [frame.d] : []);
+  assertEquals(heard, ["false", "true"]);
+  assertEquals(last(attacker, "ok").p?.o, 1);
+});
+
+Deno.test("an id that breaks the rule refuses the publish, with a code of its own", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true });
+  const client = connect(played);
+  const ids = ["", "a\nb", "x".repeat(199), "x".repeat(198)];
+  for (const i of ids) client.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1, i });
+  await settle();
+  assertEquals(
+    client.socket.frames.slice(1).map((frame) => frame.t === "err" ? frame.k : frame.t),
+    ["publish_refused", "publish_refused", "publish_refused", "ok"],
+  );
+});
+
 Deno.test("a refusal has number, code and verdict", async () => {
   await using played = new PlayedGateway();
   const client = connect(played);

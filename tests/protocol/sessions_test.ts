@@ -30,24 +30,50 @@ function readLine(text: string): Line {
   return { who, text: text.slice(2) };
 }
 
-/** Ids that the server makes are the only bytes that differ from run to run. */
+/** Ids that the server makes are the only bytes that differ from run to run, beside epochs. */
 function withoutServerIds(text: string): string {
   return text
-    .replace(/^(\{"t":"welcome","id":)"[0-9a-f-]{36}"\}$/, '$1"…"}')
-    .replace(/^(\{"t":"msg",.*"i":)"[0-9A-HJKMNP-TV-Z]{26}"\}$/, '$1"…"}');
+    .replace(/^(\{"t":"welcome","id":)"[0-9a-f-]{36}"/, '$1"…"')
+    .replace(/^(\{"t":"msg",.*"i":)"[0-9A-HJKMNP-TV-Z]{26}"(,"o":\d+)?\}$/, '$1"…"$2}');
+}
+
+const EPOCH = /(?<="p":\{"e":")[^"]+(?=")/;
+
+/** Which epoch of the server stands for one in the text: one each, the whole session through. */
+class Epochs {
+  readonly #actual = new Map<string, string>();
+
+  /** What the gateway should have said, with the epoch that it gave. */
+  expect(text: string, heard: string): string {
+    const [named] = EPOCH.exec(text) ?? [];
+    const [actual] = EPOCH.exec(heard) ?? [];
+    if (named !== undefined && actual !== undefined && !this.#actual.has(named)) {
+      assert(![...this.#actual.values()].includes(actual), "two names for one epoch");
+      this.#actual.set(named, actual);
+    }
+    return this.translate(text);
+  }
+
+  /** What the client says of the epochs that it was told. */
+  translate(text: string): string {
+    return text.replace(EPOCH, (named) => this.#actual.get(named) ?? named);
+  }
 }
 
 /** One client's side of a session: what came, in order, and how the connection ended. */
 class Player {
   readonly #socket: WebSocket;
-  readonly #messages: string[] = [];
+  readonly #frames: string[] = [];
   #wake = Promise.withResolvers<void>();
   readonly closed: Promise<string>;
 
   constructor(url: string) {
     this.#socket = new WebSocket(url);
     this.#socket.onmessage = ({ data }) => {
-      this.#messages.push(data);
+      // A gateway joins frames without touching them; what is parsed and written again is the same.
+      const parsed = url.endsWith("?v=2") ? JSON.parse(data) : undefined;
+      if (Array.isArray(parsed)) this.#frames.push(...parsed.map((frame) => JSON.stringify(frame)));
+      else this.#frames.push(data);
       this.#wake.resolve();
     };
     this.closed = new Promise((resolve) => {
@@ -59,11 +85,11 @@ class Player {
   }
 
   async next(): Promise<string | undefined> {
-    if (this.#messages.length === 0 && this.#socket.readyState !== WebSocket.CLOSED) {
+    if (this.#frames.length === 0 && this.#socket.readyState !== WebSocket.CLOSED) {
       this.#wake = Promise.withResolvers();
       await this.#wake.promise;
     }
-    return this.#messages.shift();
+    return this.#frames.shift();
   }
 
   send(text: string): void {
@@ -84,6 +110,7 @@ class Stage implements AsyncDisposable {
   #gateway: BroadcastGateway;
   #listening: Listening | undefined;
   #player: Player | undefined;
+  readonly #epochs = new Epochs();
 
   constructor(listener: Listener, pings: boolean) {
     this.#listener = listener;
@@ -91,24 +118,33 @@ class Stage implements AsyncDisposable {
     this.#broadcaster.authorize("private-broken", () => {
       throw new Error("broken");
     });
+    this.#broadcaster.authorize("private-hour", () => ({
+      authorized: true,
+      expiresAt: Date.now() + 200,
+    }));
     this.#gateway = this.#openGateway();
   }
 
-  async connect(): Promise<void> {
+  async connect(query = ""): Promise<void> {
     this.#listening ??= await this.#listener.listen(this.#gateway);
-    this.#player = new Player(`ws://127.0.0.1:${this.#listening.port}/_broadcast`);
+    const url = `ws://127.0.0.1:${this.#listening.port}/_broadcast`;
+    this.#player = new Player(query === "" ? url : `${url}?${query}`);
   }
 
   async play({ who, text }: Line): Promise<void> {
-    if (who === "C") return this.#client.send(text);
+    if (who === "C") return this.#client.send(this.#epochs.translate(text));
     if (who === "S") {
-      assertEquals(withoutServerIds(await this.#client.next() ?? ""), withoutServerIds(text));
+      const heard = await this.#client.next() ?? "";
+      assertEquals(withoutServerIds(heard), withoutServerIds(this.#epochs.expect(text, heard)));
       return;
     }
     const [action, ...args] = readAction(text);
     switch (action) {
       case "the client connects":
-        return await this.connect();
+        return await this.connect(args[0]);
+      case "the gateway drains":
+        this.#gateway.drain();
+        return;
       case "the client says nothing":
         return;
       case "the application publishes": {
@@ -159,8 +195,9 @@ class Stage implements AsyncDisposable {
 function readAction(text: string): string[] {
   const closes = /^(the (?:client|gateway) closes the connection): (\d{4}) (.+)$/.exec(text);
   const publishes = /^(the application publishes) "([^"]+)" on "([^"]+)": (.+)$/.exec(text);
-  if (text === "the client connects" || text === "the client says nothing") return [text];
-  const [, ...words] = closes ?? publishes ?? [];
+  const connects = /^(the client connects)(?: with (v=2))?$/.exec(text);
+  if (text === "the gateway drains" || text === "the client says nothing") return [text];
+  const [, ...words] = closes ?? publishes ?? connects ?? [];
   assert(words.length > 0, `nobody knows how to play "${text}"`);
   return words;
 }
@@ -173,6 +210,13 @@ Deno.test("PROTOCOL.md has its numbered example sessions", () => {
     "4. Reconnect",
     "5. Ping",
     "6. What is ignored",
+    "8. Positions",
+    "9. Resume",
+    "10. Lost",
+    "11. Publish, once",
+    "12. Batches and what is ignored",
+    "13. Ended by the server",
+    "14. Drained",
   ]);
 });
 

@@ -1,0 +1,67 @@
+import { build, stop } from "esbuild";
+
+/** A bundle for browsers, minified. */
+export interface Bundle {
+  /** Gzipped bytes that a page loads at once. */
+  readonly initialBytes: number;
+  /** Gzipped bytes with everything that is loaded on demand. */
+  readonly totalBytes: number;
+  /** The modules that are in it, from the folder it was made in. */
+  readonly modules: readonly string[];
+}
+
+/** Bundles a module given by its text, whose imports are resolved from a folder. */
+export async function bundle(text: string, folder: string): Promise<Bundle> {
+  const { metafile, outputFiles } = await build({
+    stdin: { contents: text, resolveDir: folder, loader: "ts", sourcefile: "page.ts" },
+    absWorkingDir: folder,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    platform: "browser",
+    splitting: true,
+    outdir: "out",
+    metafile: true,
+    write: false,
+    logLevel: "silent",
+  }).finally(stop);
+  const outputs = new Map(Object.entries(metafile.outputs));
+  const sizes = await Promise.all(
+    outputFiles.map(async ({ path, contents }) =>
+      [path.slice(path.lastIndexOf("/out/") + 1), await gzippedBytes(contents)] as const
+    ),
+  );
+  const entry = [...outputs].find(([, { entryPoint }]) => entryPoint !== undefined)?.[0] ?? "";
+  const initial = staticImports(entry, outputs);
+  const sum = (files: typeof sizes) => files.reduce((total, [, bytes]) => total + bytes, 0);
+  return {
+    initialBytes: sum(sizes.filter(([path]) => initial.has(path))),
+    totalBytes: sum(sizes),
+    // One of which only the types were used is not in the bundle.
+    modules: [...outputs.values()].flatMap(({ inputs }) =>
+      Object.entries(inputs).flatMap(([path, { bytesInOutput }]) =>
+        path === "page.ts" || bytesInOutput === 0 ? [] : [path]
+      )
+    ),
+  };
+}
+
+/** A file and what it imports before it runs. */
+function staticImports(
+  entry: string,
+  outputs: ReadonlyMap<string, { imports: readonly { path: string; kind: string }[] }>,
+): ReadonlySet<string> {
+  const found = new Set([entry]);
+  for (const path of found) {
+    for (const imported of outputs.get(path)?.imports ?? []) {
+      if (imported.kind === "import-statement") found.add(imported.path);
+    }
+  }
+  return found;
+}
+
+async function gzippedBytes(contents: Uint8Array): Promise<number> {
+  const stream = new Blob([new Uint8Array(contents)]).stream()
+    .pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(stream).bytes()).length;
+}

@@ -12,7 +12,7 @@
  *
  * @module
  */
-export { BroadcastChannel, type ChannelEvents, type EventInfo } from "./client/channel.ts";
+export { BroadcastChannel, type ChannelEvents } from "./client/channel.ts";
 export {
   BroadcastClient,
   type BroadcastClientEvents,
@@ -23,5 +23,9 @@ export {
   type BroadcastClientErrorCode,
   type BroadcastClientErrorInit,
 } from "./client/errors.ts";
-export type { BroadcastClientOptions } from "./client/options.ts";
+export type { BroadcastClientOptions, TransportName } from "./client/options.ts";
+export type { ClientPublishOptions, ClientPublishResult } from "./client/outbox.ts";
+export type { ChannelPosition } from "./client/position.ts";
+export type { ChannelMember, ChannelPresence } from "./client/presence.ts";
 export type { WebSocketFactory, WebSocketLike } from "./client/socket.ts";
+export type { EventInfo } from "./client/subscription.ts";

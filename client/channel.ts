@@ -1,19 +1,21 @@
 import type { Listeners } from "./listeners.ts";
+import type { ClientPublishOptions, ClientPublishResult } from "./outbox.ts";
+import type { ChannelPosition } from "./position.ts";
+import { ChannelPresence } from "./presence.ts";
+import type { EventInfo, Subscription } from "./subscription.ts";
 
 /** Names and data types of a channel's events; any name with unknown data unless told. */
 export type ChannelEvents = Record<string, unknown>;
 
-/** What a listener is told beside the data. */
-export interface EventInfo {
-  /** Event id, the same for every subscriber. */
-  readonly id: string;
-}
-
 /** What a channel asks of its client. */
 export interface ChannelOwner {
-  publish(channel: string, event: string, data: unknown): void;
-  isSubscribed(channel: string): boolean;
-  leave(channel: string, listeners: Listeners): void;
+  publish(
+    channel: string,
+    event: string,
+    data: unknown,
+    options: ClientPublishOptions,
+  ): Promise<ClientPublishResult>;
+  sync(): void;
 }
 
 /**
@@ -37,20 +39,47 @@ export interface ChannelOwner {
 export class BroadcastChannel<Events extends Record<keyof Events, any> = ChannelEvents> {
   /** Channel. */
   readonly name: string;
+  /**
+   * Resolves when the channel is live for the first time since it is held here, with the position
+   * after which events come. It waits as long as the server does not say ok, and never rejects.
+   */
+  readonly ready: Promise<ChannelPosition | undefined>;
+  /** Who is there, on a `presence-` channel. */
+  readonly presence: ChannelPresence;
+  readonly #subscription: Subscription;
   readonly #owner: ChannelOwner;
   readonly #listeners: Listeners;
-  #state: "held" | "left" = "held";
 
   /** Made by `client.channel(name)`. */
-  constructor(name: string, listeners: Listeners, owner: ChannelOwner) {
+  constructor(
+    name: string,
+    listeners: Listeners,
+    subscription: Subscription,
+    owner: ChannelOwner,
+  ) {
     this.name = name;
     this.#listeners = listeners;
+    this.#subscription = subscription;
     this.#owner = owner;
+    this.presence = new ChannelPresence(subscription.members, listeners);
+    this.ready = new Promise((resolve) => {
+      if (subscription.isLive) resolve(subscription.position);
+      else listeners.add("\0subscribed", ({ position }) => resolve(position));
+    });
   }
 
   /** Whether the server has said that this channel is live on the current connection. */
   get subscribed(): boolean {
-    return this.#state === "held" && this.#owner.isSubscribed(this.name);
+    return this.#isHeld && this.#subscription.isLive;
+  }
+
+  /** The last event that was handed over, or where the subscription began. */
+  get position(): ChannelPosition | undefined {
+    return this.#subscription.position;
+  }
+
+  get #isHeld(): boolean {
+    return this.#subscription.holds.has(this.#listeners);
   }
 
   /**
@@ -76,20 +105,40 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
   }
 
   /**
-   * Publishes an event, if the application allows clients to. While there is no connection it waits
-   * in the outbox; a refusal by the server comes as the client's `error`.
+   * Listens for the channel's return after a break of which nothing is lost: `missed` events follow.
+   * The returned function takes the listener away.
+   */
+  onRecovered(listener: (info: { readonly missed: number }) => unknown): () => void {
+    return this.#listeners.add("\0recovered", listener);
+  }
+
+  /**
+   * Listens for the channel's return after a break in which events may have been lost: load your
+   * state anew. The returned function takes the listener away.
+   */
+  onLost(listener: () => unknown): () => void {
+    return this.#listeners.add("\0lost", listener);
+  }
+
+  /**
+   * Publishes an event, if the application allows clients to. Without a connection it waits in the
+   * outbox; one that was not acknowledged before the connection broke is sent again and delivered once.
    *
+   * @returns What became of it. The promise never rejects; a refusal is told as the client's `error`, too.
    * @throws {BroadcastClientError} `client.config` where the name, the data or its size breaks a rule.
    */
-  publish<Name extends keyof Events & string>(event: Name, data: Events[Name]): void {
-    this.#owner.publish(this.name, event, data);
+  publish<Name extends keyof Events & string>(
+    event: Name,
+    data: Events[Name],
+    options: ClientPublishOptions = {},
+  ): Promise<ClientPublishResult> {
+    return this.#owner.publish(this.name, event, data, options);
   }
 
   /** Ends this hold and its listeners. Idempotent. */
   leave(): void {
-    if (this.#state === "left") return;
-    this.#state = "left";
     this.#listeners.clear();
-    this.#owner.leave(this.name, this.#listeners);
+    this.#subscription.holds.delete(this.#listeners);
+    this.#owner.sync();
   }
 }

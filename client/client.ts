@@ -1,22 +1,36 @@
-import { CLOSE, closeVerdict } from "../protocol/close_codes.ts";
+import { CLIENT_LEFT, closeVerdict } from "../protocol/close_codes.ts";
 import { encodeFrame, parseServerMessage } from "../protocol/codec.ts";
-import type { ServerFrame } from "../protocol/frames.ts";
+import type {
+  ErrFrame,
+  GoneFrame,
+  OkFrame,
+  Revision,
+  ServerFrame,
+  WelcomeFrame,
+} from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { Announcer } from "./announcer.ts";
 import { BroadcastChannel, type ChannelEvents, type ChannelOwner } from "./channel.ts";
 import { Connection } from "./connection.ts";
-import { BroadcastClientError, invalidArgument } from "./errors.ts";
+import {
+  BroadcastClientError,
+  type BroadcastClientErrorInit,
+  failure,
+  invalidArgument,
+} from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type BroadcastClientOptions, type ClientSettings, readClientOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
+import { Outbox, type Texts } from "./outbox.ts";
 import { reportOnPage, watchPage } from "./page.ts";
+import type { ChannelPosition } from "./position.ts";
 import { Retry } from "./retry.ts";
-import { Subscriptions } from "./subscriptions.ts";
+import { Subscription, type SubscriptionActions } from "./subscription.ts";
+import { openWebSocket } from "./transport.ts";
 
 /**
  * - `disconnected`: not connected and not trying.
  * - `connecting`: the first attempt after `connect()`.
- * - `connected`: the server's `welcome` came.
+ * - `connected`: the server's `welcome` came, and where there is a token it was accepted.
  * - `reconnecting`: the connection was lost, or the first attempt failed; waiting or trying again.
  */
 export type ConnectionState = "disconnected" | "connecting" | "connected" | "reconnecting";
@@ -29,8 +43,12 @@ export interface BroadcastClientEvents {
   close: { readonly code: number; readonly reason: string; readonly willReconnect: boolean };
   /** The next attempt is `delayMs` away. */
   reconnecting: { readonly attempt: number; readonly delayMs: number };
-  /** A channel is live: what is published from now on arrives. */
-  subscribed: { readonly channel: string };
+  /** A channel is live: what is published after `position` arrives. */
+  subscribed: { readonly channel: string; readonly position: ChannelPosition | undefined };
+  /** A channel is live again and nothing is lost: `missed` events follow. */
+  recovered: { readonly channel: string; readonly missed: number };
+  /** A channel is live again, but events may have been lost: load its state anew. */
+  lost: { readonly channel: string };
   /** The connection state changed. */
   state: { readonly old: ConnectionState; readonly new: ConnectionState };
   /** Something was refused or failed. */
@@ -54,17 +72,29 @@ export interface BroadcastClientEvents {
  */
 export class BroadcastClient implements Disposable {
   readonly #settings: ClientSettings;
-  readonly #listeners: Listeners;
+  readonly #listeners = new Listeners((cause, name) => this.#onThrow(cause, name));
   readonly #announcer = new Announcer();
-  readonly #subscriptions = new Subscriptions();
+  readonly #subscriptions = new Map<string, Subscription>();
   readonly #outbox: Outbox;
   readonly #retry: Retry;
-  readonly #owner: ChannelOwner;
+  readonly #owner: ChannelOwner & SubscriptionActions;
   #state: ConnectionState = "disconnected";
   #id: string | undefined;
   #connection: Connection | undefined;
-  /** Counts sockets that were tried, so that a late word about one is not taken for another's. */
+  #revision: Revision = 2;
+  #token: string | undefined;
+  /** Number of the `auth` that was not answered yet. */
+  #auth: number | undefined;
+  /** Whether a refusal was answered with a fresh token already. */
+  #askedAgain = false;
+  /** Counts requests. */
+  #number = 0;
+  /** Counts attempts, so that a late word about one is not taken for another's. */
   #tries = 0;
+  /** Which of the transports is tried, and kept once it worked. */
+  #transport = 0;
+  /** Attempts that came to nothing since a server's last welcome. */
+  #unwelcome = 0;
   #syncing = false;
   #stopWatchingPage = () => {};
 
@@ -76,21 +106,31 @@ export class BroadcastClient implements Disposable {
    */
   constructor(options: BroadcastClientOptions = {}) {
     this.#settings = readClientOptions(options);
-    this.#listeners = new Listeners((cause, name) =>
-      this.#onThrow(cause, `A listener of "${name}"`, name)
-    );
-    this.#outbox = new Outbox(this.#settings);
-    this.#retry = new Retry(this.#settings, {
-      attempt: () => this.#open(),
-      scheduled: (info) => this.#emit("reconnecting", info),
+    this.#outbox = new Outbox(this.#settings, {
+      post: (texts) => this.#post(texts),
+      refused: (frame) => this.#refused("publish", frame),
     });
+    this.#retry = new Retry(
+      this.#settings,
+      () => this.#connect(),
+      (delayMs) => this.#emit("reconnecting", { attempt: this.#retry.failed, delayMs }),
+    );
     this.#owner = {
-      publish: (channel, event, data) => this.#publish(channel, event, data),
-      isSubscribed: (channel) => this.#subscriptions.state(channel) === "live",
-      leave: (channel, listeners) => {
-        this.#subscriptions.release(channel, listeners);
-        this.#scheduleSync();
+      publish: (...publish) => {
+        // What is asked for comes first, so that a page hears its own first event.
+        if (this.#syncing) this.#sync();
+        return this.#outbox.publish(++this.#number, ...publish);
       },
+      ask: (t, c, position) => {
+        const n = this.#revision === 2 ? ++this.#number : undefined;
+        const p = n === undefined || !position
+          ? undefined
+          : { e: position.epoch, o: position.offset };
+        this.#send(encodeFrame({ t, c, n, p }));
+        return n;
+      },
+      sync: () => this.#scheduleSync(),
+      member: (subscription, change, member) => this.#tell(subscription, change, member),
     };
     if (this.#settings.autoConnect) this.connect();
   }
@@ -114,17 +154,20 @@ export class BroadcastClient implements Disposable {
   connect(): void {
     if (this.#state !== "disconnected") return;
     this.#announcer.change(() => {
-      this.#retry.reset();
-      this.#stopWatchingPage = watchPage(() => this.#retry.hurry());
+      this.#retry.failed = 0;
+      this.#stopWatchingPage = watchPage(() => {
+        this.#retry.hurry();
+        this.#probe();
+      });
       this.#setState("connecting");
-      this.#open();
+      this.#connect();
     });
   }
 
   /** Closes the connection and stops trying. Channels are kept for the next `connect()`. */
   disconnect(): void {
     if (this.#state === "disconnected") return;
-    const { code, reason } = CLOSE.clientLeft;
+    const { code, reason } = CLIENT_LEFT;
     this.#announcer.change(() => this.#stop(code, reason));
   }
 
@@ -136,18 +179,29 @@ export class BroadcastClient implements Disposable {
   /**
    * Holds a channel; it is subscribed as long as somebody holds it, again after each reconnect.
    *
-   * @throws {BroadcastClientError} `client.config` where the name breaks the rule.
+   * With `after` it starts behind that position: what was published since comes first, or the channel
+   * is told as lost. So a page loads a state, with the position that it was read at, and goes on from
+   * there.
+   *
+   * @throws {BroadcastClientError} `client.config` where the name breaks the rule, or where `after` is
+   * given and others hold the channel already.
    */
   channel<Events extends Record<keyof Events, unknown> = ChannelEvents>(
     name: string,
+    { after }: { readonly after?: ChannelPosition | undefined } = {},
   ): BroadcastChannel<Events> {
-    if (!isChannelName(name)) throw invalidArgument("hold a channel", CHANNEL_NAME_RULE, name);
-    const listeners = new Listeners((cause, event) =>
-      this.#onThrow(cause, `A listener of "${event}" on channel "${name}"`, "", name)
-    );
-    this.#subscriptions.hold(name, listeners);
+    const action = "hold a channel";
+    if (!isChannelName(name)) throw invalidArgument(action, CHANNEL_NAME_RULE, name);
+    const subscription = this.#subscriptions.get(name) ??
+      new Subscription(name, this.#settings, this.#owner);
+    if (after && subscription.holds.size) {
+      throw invalidArgument(action, '"after" is for who holds it first', name);
+    }
+    const listeners = new Listeners((cause, event) => this.#onThrow(cause, event, name));
+    this.#subscriptions.set(name, subscription);
+    subscription.hold(listeners, after);
     this.#scheduleSync();
-    return new BroadcastChannel<Events>(name, listeners, this.#owner);
+    return new BroadcastChannel<Events>(name, listeners, subscription, this.#owner);
   }
 
   /**
@@ -169,6 +223,23 @@ export class BroadcastClient implements Disposable {
     this.#announcer.announce(() => this.#listeners.call(event, info));
   }
 
+  /** Tells those who hold a channel what happened to it. */
+  #tell(subscription: Subscription, what: string, info: unknown): void {
+    this.#announcer.announce(() => {
+      for (const listeners of subscription.holds) listeners.call("\0" + what, info);
+    });
+  }
+
+  /** Tells it to those who listen to the client, too. */
+  #told<Name extends "subscribed" | "recovered" | "lost">(
+    subscription: Subscription,
+    what: Name,
+    info: BroadcastClientEvents[Name],
+  ): void {
+    this.#emit(what, info);
+    this.#tell(subscription, what, info);
+  }
+
   #setState(state: ConnectionState): void {
     const old = this.#state;
     if (old === state) return;
@@ -176,102 +247,184 @@ export class BroadcastClient implements Disposable {
     this.#emit("state", { old, new: state });
   }
 
-  #open(): void {
-    const tried = ++this.#tries;
+  /** Goes on with a fresh token, or without one where none is to be had: in the same turn then. */
+  async #withToken(next: () => void): Promise<void> {
+    const tried = this.#tries;
     try {
-      const { webSocketFactory, url } = this.#settings;
-      this.#connection = new Connection(webSocketFactory(url), this.#settings, {
-        message: (data) => this.#announcer.change(() => this.#onMessage(data)),
-        closed: (code, reason) => this.#announcer.change(() => this.#onClosed(code, reason)),
-      });
+      const token = this.#settings.getToken();
+      if (token !== undefined) this.#token = await token;
     } catch (cause) {
-      const error = cause instanceof BroadcastClientError ? cause : new BroadcastClientError(
-        "client.connection_refused",
-        `Cannot connect to ${this.#settings.url}: the socket could not be made`,
-        { cause },
+      if (tried !== this.#tries) return;
+      this.#report(failure("token", "get a token", "getToken failed", { cause }));
+      return this.#lose(1006, "no token");
+    }
+    if (tried === this.#tries) next();
+  }
+
+  #connect(): void {
+    this.#tries++;
+    this.#withToken(() => this.#open());
+  }
+
+  async #open(): Promise<void> {
+    const tried = this.#tries;
+    const { transports, url, webSocketFactory, connectTimeoutMs } = this.#settings;
+    try {
+      const open = transports[this.#transport] === "sse"
+        ? (await import("./sse.ts")).openEventStream
+        : openWebSocket;
+      if (tried !== this.#tries) return;
+      this.#connection = new Connection(
+        (events) => open(url, events, webSocketFactory),
+        connectTimeoutMs,
+        {
+          message: (data) => this.#onMessage(data),
+          closed: (code, reason) => this.#lose(code, reason),
+          doubted: () => this.#probe(),
+        },
       );
+    } catch (cause) {
+      const error = cause instanceof BroadcastClientError
+        ? cause
+        : this.#failure("the socket could not be made", { cause });
       // In a turn of its own: the constructor connects before anybody can listen.
-      queueMicrotask(() => {
-        if (tried === this.#tries) this.#giveUp(error, 1006, error.message);
-      });
+      await undefined;
+      if (tried !== this.#tries) return;
+      if (transports.length > 1) this.#lose(1006, error.message);
+      else this.#giveUp(error, 1006, error.message);
     }
   }
 
   #onMessage(data: unknown): void {
-    for (const parsed of parseServerMessage(data, 1)) {
-      if (parsed.kind === "frame") this.#receive(parsed.frame);
-      else if (parsed.kind === "malformed") {
-        this.#report(
-          new BroadcastClientError(
-            "client.protocol",
-            `Ignored a message of the server: ${parsed.reason}`,
-          ),
-        );
-      }
+    for (const parsed of parseServerMessage(data, this.#id === undefined ? 2 : this.#revision)) {
+      this.#announcer.change(() => {
+        if (parsed.kind === "frame") this.#receive(parsed.frame);
+        else if (parsed.kind === "malformed") {
+          this.#report(failure("protocol", "read a message of the server", parsed.reason));
+        }
+      });
     }
   }
 
   #receive(frame: ServerFrame): void {
-    if (frame.t === "welcome") return this.#onWelcome(frame.id);
+    if (frame.t === "welcome") return this.#onWelcome(frame);
     // A server that speaks before its welcome is not one whose channels we could have asked for.
-    if (this.#state !== "connected") return;
+    if (this.#id === undefined) return;
+    const subscription = "c" in frame ? this.#subscriptions.get(frame.c) : undefined;
     switch (frame.t) {
       case "ok":
-        if (this.#subscriptions.confirm(frame.c)) this.#emit("subscribed", { channel: frame.c });
-        return;
       case "err":
-        return this.#onRefused(frame.c, frame.r);
+        return this.#onAnswer(frame, subscription);
       case "msg":
-        return this.#subscriptions.deliver(frame);
+        return subscription?.deliver(frame);
+      case "skip":
+        subscription?.moveTo(frame.o);
+        return;
+      case "gone":
+        if (subscription?.refuse(frame)) this.#refused("subscribe", frame);
+        return;
+      case "here":
+        return subscription?.here(frame);
+      case "join":
+        return subscription?.joined(frame.m);
+      case "leave":
+        return subscription?.left(frame.u);
       case "ping":
         this.#send(encodeFrame({ t: "pong" }));
         return;
+      case "exp":
+        this.#withToken(() => this.#authenticate());
+        return;
+      case "bye":
+        return this.#lose(1001, frame.r, frame.ms);
     }
   }
 
-  #onWelcome(id: string): void {
-    if (this.#state === "connected") return;
+  #onWelcome({ id, v, ping }: WelcomeFrame): void {
+    if (this.#id !== undefined) return;
     this.#id = id;
-    this.#retry.reset();
-    this.#connection?.welcomed();
+    this.#unwelcome = 0;
+    this.#revision = v === 2 ? 2 : 1;
+    const { maxSilenceMs } = this.#settings;
+    this.#connection?.welcomed(ping === undefined ? maxSilenceMs : ping * 1.5 + 10_000);
+    if (this.#revision === 2 && this.#token !== undefined) this.#authenticate();
+    else this.#onAdmitted();
+  }
+
+  #authenticate(): void {
+    this.#auth = ++this.#number;
+    this.#send(encodeFrame({ t: "auth", n: this.#auth, k: this.#token ?? "" }));
+  }
+
+  #onAdmitted(): void {
+    this.#retry.failed = 0;
+    this.#askedAgain = false;
+    if (this.connected) return;
     this.#setState("connected");
     this.#sync();
-    for (const text of this.#outbox.takeAll()) {
-      if (!this.#send(text)) this.#outbox.keep(text);
-    }
-    this.#emit("open", { id });
+    this.#outbox.sendAll();
+    this.#emit("open", { id: this.#id ?? "" });
   }
 
-  #onRefused(channel: string, reason: string): void {
-    const isPublish = reason.startsWith("publish") || reason === "invalid event name";
-    if (!isPublish) this.#subscriptions.refuse(channel);
-    this.#report(
-      new BroadcastClientError(
-        isPublish ? "client.publish_refused" : "client.subscribe_refused",
-        `The server refused to ${
-          isPublish ? "publish on" : "subscribe to"
-        } "${channel}": ${reason}`,
-        { channel, reason },
-      ),
-    );
+  #onAnswer(frame: OkFrame | ErrFrame, subscription: Subscription | undefined): void {
+    const { c: channel, n } = frame;
+    if (n !== undefined && n === this.#auth) {
+      if (frame.t === "ok") this.#onAdmitted();
+      else this.#lose(frame.w === "never" ? 1008 : 1006, frame.r);
+      return;
+    }
+    if (this.#outbox.answer(frame)) return;
+    if (frame.t === "ok") {
+      const recovery = subscription?.confirm(frame);
+      if (!subscription || !recovery) return;
+      this.#told(subscription, "subscribed", { channel, position: subscription.position });
+      if (recovery === "ok") {
+        this.#told(subscription, "recovered", { channel, missed: frame.m ?? 0 });
+      }
+      if (recovery === "lost") this.#told(subscription, "lost", { channel });
+    } else if (n === undefined && /^publish|^invalid event/.test(frame.r)) {
+      // Revision 1 tells by the reason alone what an answer is about.
+      this.#refused("publish", frame);
+    } else if (subscription?.refuse(frame)) {
+      this.#refused("subscribe", frame);
+    }
   }
 
-  #onClosed(code: number, reason: string): void {
-    const wasConnected = this.connected;
-    this.#forgetConnection();
-    const verdict = closeVerdict(code);
-    const refusal = verdict === "never"
-      ? `The server closed the connection for good: ${code} ${reason}`
-      : this.#retry.fail()
-      ? undefined
-      : `Cannot connect to ${this.#settings.url}: too many attempts failed in a row`;
-    if (refusal !== undefined) {
-      const error = new BroadcastClientError("client.connection_refused", refusal, { reason });
-      return this.#giveUp(error, code, reason);
-    }
-    this.#setState("reconnecting");
-    if (wasConnected) this.#emit("close", { code, reason, willReconnect: true });
-    this.#retry.schedule(verdict);
+  #refused(
+    what: "publish" | "subscribe",
+    { c: channel, r: reason, w }: ErrFrame | GoneFrame,
+  ): void {
+    // What is tried again at once is no news.
+    if (w === "now") return;
+    const action = `${what} on "${channel}"`;
+    this.#report(failure(`${what}_refused`, action, reason, { channel, reason }));
+  }
+
+  /** The connection is over, or there was none to be had. */
+  #lose(code: number, reason: string, delayMs?: number): void {
+    this.#announcer.change(() => {
+      const wasConnected = this.connected;
+      const wasWelcomed = this.#id !== undefined;
+      const { transports, maxReconnectAttempts } = this.#settings;
+      let verdict = closeVerdict(code);
+      this.#forgetConnection();
+      // A fresh token may change the server's mind, once.
+      if (verdict === "never" && this.#token !== undefined && !this.#askedAgain) {
+        this.#askedAgain = true;
+        verdict = "now";
+      }
+      const rule = verdict === "never"
+        ? `the server said ${code} ${reason}`
+        : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed in a row";
+      if (rule) return this.#giveUp(this.#failure(rule, { reason }), code, reason);
+      if (!wasWelcomed && ++this.#unwelcome % 2 === 0) {
+        this.#transport = (this.#transport + 1) % transports.length;
+      }
+      this.#setState("reconnecting");
+      if (wasConnected) this.#emit("close", { code, reason, willReconnect: true });
+      if (delayMs === undefined) this.#retry.schedule(verdict);
+      else this.#retry.wait(delayMs);
+    });
   }
 
   #giveUp(error: BroadcastClientError, code: number, reason: string): void {
@@ -282,8 +435,6 @@ export class BroadcastClient implements Disposable {
   }
 
   #stop(code: number, reason: string): void {
-    this.#tries++;
-    this.#connection?.close(CLOSE.clientLeft.code, CLOSE.clientLeft.reason);
     this.#forgetConnection();
     this.#retry.stop();
     this.#stopWatchingPage();
@@ -292,41 +443,47 @@ export class BroadcastClient implements Disposable {
   }
 
   #forgetConnection(): void {
-    this.#connection = undefined;
-    this.#id = undefined;
-    this.#subscriptions.reset();
+    this.#tries++;
+    this.#connection?.close(CLIENT_LEFT.code, CLIENT_LEFT.reason);
+    this.#connection = this.#id = this.#auth = undefined;
+    for (const [name, subscription] of this.#subscriptions) {
+      subscription.reset();
+      if (subscription.holds.size === 0) this.#subscriptions.delete(name);
+    }
+  }
+
+  /** Asks a connection that may be dead for a sign of life; revision 1 has no question for it. */
+  #probe(): void {
+    if (!this.connected || this.#revision === 1) return;
+    this.#connection?.probe(encodeFrame({ t: "unsub", c: "", n: ++this.#number }));
   }
 
   #scheduleSync(): void {
     if (this.#syncing || !this.connected) return;
     this.#syncing = true;
     // A page that mounts, unmounts and mounts in one turn asks once.
-    queueMicrotask(() => {
-      this.#syncing = false;
-      if (this.connected) this.#sync();
-    });
+    queueMicrotask(() => this.#sync());
   }
 
+  /** Brings the server in line with what is held now. */
   #sync(): void {
-    this.#subscriptions.sync((t, c) => this.#send(encodeFrame({ t, c })));
+    this.#syncing = false;
+    if (!this.connected) return;
+    for (const [name, subscription] of this.#subscriptions) {
+      if (!subscription.sync()) this.#subscriptions.delete(name);
+    }
   }
 
-  #publish(channel: string, event: string, data: unknown): void {
-    const text = this.#outbox.encode(channel, event, data);
-    // What is asked for comes first, so that a page hears its own first event.
-    if (this.connected) this.#sync();
-    if ((this.connected && this.#send(text)) || this.#outbox.keep(text)) return;
-    this.#report(
-      new BroadcastClientError(
-        "client.publish_refused",
-        `Cannot publish on "${channel}": ${this.#settings.outboxLimit} publishes wait already`,
-        { channel, reason: "outbox full" },
-      ),
-    );
+  #post(texts: Texts): Revision | undefined {
+    return this.connected && this.#send(texts[this.#revision]) ? this.#revision : undefined;
   }
 
   #send(text: string): boolean {
     return this.#connection?.send(text) ?? false;
+  }
+
+  #failure(rule: string, init: BroadcastClientErrorInit): BroadcastClientError {
+    return failure("connection_refused", `connect to ${this.#settings.url}`, rule, init);
   }
 
   #report(error: BroadcastClientError): void {
@@ -335,13 +492,14 @@ export class BroadcastClient implements Disposable {
     });
   }
 
-  #onThrow(cause: unknown, what: string, name: string, channel?: string): void {
-    const error = new BroadcastClientError("client.listener", `${what} threw`, {
+  #onThrow(cause: unknown, name: string, channel?: string): void {
+    const where = channel === undefined ? "" : ` on "${channel}"`;
+    const error = failure("listener", `finish a listener of "${name}"${where}`, "it threw", {
       cause,
-      ...(channel === undefined ? {} : { channel }),
+      channel,
     });
     // A listener of errors that throws must not be told so again, for ever.
-    if (name === "error") reportOnPage(error);
+    if (name === "error" && !where) reportOnPage(error);
     else this.#report(error);
   }
 }

@@ -1,98 +1,91 @@
-import { CLOSE } from "../protocol/close_codes.ts";
-import type { WebSocketLike } from "./socket.ts";
+import { SERVER_SILENT } from "../protocol/close_codes.ts";
+import type { Transport, TransportEvents } from "./transport.ts";
 
-/** `WebSocket.OPEN`, without asking for the global. */
-const OPEN = 1;
+/** How soon a server that was asked for a sign of life must give one, in milliseconds. */
+const PROBE_TIMEOUT_MS = 5_000;
 
-/** How long a connection waits for the server, in milliseconds. */
-export interface ConnectionTimeouts {
-  readonly connectTimeoutMs: number;
-  readonly maxSilenceMs: number;
-}
+/** How often the clock is looked at, in milliseconds. */
+const LOOK_INTERVAL_MS = 10_000;
 
 /** What a connection tells its client. After `closed` it says nothing more. */
-export interface ConnectionEvents {
-  message(data: unknown): void;
-  closed(code: number, reason: string): void;
+export interface ConnectionEvents extends TransportEvents {
+  /** Time has jumped, as it does over a laptop's sleep: who knows what became of the connection. */
+  doubted(): void;
 }
 
 /**
- * One socket from opening to its end. It notices a server that accepts and says nothing, and one that
- * fell silent, which a browser does not tell for minutes or ever. Once it is over it is deaf: a
- * socket that dies late cannot touch its successor.
+ * One transport from opening to its end. It notices a server that accepts and says nothing, and one
+ * that fell silent, which a browser does not tell for minutes or ever. Once it is over it is deaf: a
+ * transport that dies late cannot touch its successor.
  */
 export class Connection {
-  readonly #socket: WebSocketLike;
+  readonly #transport: Transport;
   readonly #events: ConnectionEvents;
-  readonly #maxSilenceMs: number;
-  #timer: ReturnType<typeof setTimeout>;
-  #heardAtMs = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** How long the server may be silent, once it was welcoming; until then nothing it says counts. */
+  #maxSilenceMs = 0;
+  /** When it is given up, unless something is heard. */
+  #deadlineMs: number;
 
-  constructor(socket: WebSocketLike, timeouts: ConnectionTimeouts, events: ConnectionEvents) {
-    this.#socket = socket;
+  constructor(
+    open: (events: TransportEvents) => Transport,
+    connectTimeoutMs: number,
+    events: ConnectionEvents,
+  ) {
     this.#events = events;
-    this.#maxSilenceMs = timeouts.maxSilenceMs;
-    this.#timer = setTimeout(() => this.#giveUp(), timeouts.connectTimeoutMs);
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      this.#heardAtMs = Date.now();
-      events.message(data);
-    };
-    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      this.#detach();
-      events.closed(code, reason);
-    };
-    // `onclose` follows and knows more; without a handler some runtimes report it as unhandled.
-    socket.onerror = () => {};
+    this.#deadlineMs = Date.now() + connectTimeoutMs;
+    this.#transport = open({
+      message: (data) => {
+        if (this.#maxSilenceMs) this.#deadlineMs = Date.now() + this.#maxSilenceMs;
+        events.message(data);
+      },
+      closed: (code, reason) => {
+        clearTimeout(this.#timer);
+        events.closed(code, reason);
+      },
+    });
+    this.#watch();
   }
 
-  /** The server's `welcome` came: from here on it must not be silent for too long. */
-  welcomed(): void {
-    this.#watchSilence(this.#maxSilenceMs);
+  /** The server's `welcome` came: from here on it must not be silent for longer. */
+  welcomed(maxSilenceMs: number): void {
+    this.#maxSilenceMs = maxSilenceMs;
+    this.#deadlineMs = Date.now() + maxSilenceMs;
+    this.#watch();
   }
 
-  /** Sends, unless the socket is closing already; false if it did not. */
+  /** Sends; false if it did not. */
   send(text: string): boolean {
-    if ((this.#socket.readyState ?? OPEN) !== OPEN) return false;
-    try {
-      this.#socket.send(text);
-      return true;
-    } catch {
-      // It closed just now; its event is on the way and says so.
-      return false;
-    }
+    return this.#transport.send(text);
+  }
+
+  /** Sends what the server must answer, and gives up soon if nothing comes. */
+  probe(text: string): void {
+    this.send(text);
+    this.#deadlineMs = Math.min(this.#deadlineMs, Date.now() + PROBE_TIMEOUT_MS);
+    this.#watch();
   }
 
   /** Ends it without another word to the client. */
   close(code: number, reason: string): void {
-    this.#detach();
-    try {
-      this.#socket.close(code, reason);
-    } catch {
-      // Some sockets throw while they are still opening; it is no longer listened to anyway.
-    }
+    clearTimeout(this.#timer);
+    this.#transport.close(code, reason);
   }
 
-  #watchSilence(afterMs: number): void {
+  /** Looks often enough to notice that time has jumped. */
+  #watch(): void {
     clearTimeout(this.#timer);
+    const dueMs = Math.min(this.#deadlineMs, Date.now() + LOOK_INTERVAL_MS);
     this.#timer = setTimeout(() => {
-      const silentMs = Date.now() - this.#heardAtMs;
-      // After a laptop's sleep the timer fires late and the clock has jumped: silent for too long.
-      if (silentMs >= this.#maxSilenceMs) this.#giveUp();
-      else this.#watchSilence(this.#maxSilenceMs - silentMs);
-    }, afterMs);
-  }
-
-  #giveUp(): void {
-    const { code, reason } = CLOSE.serverSilent;
-    this.close(code, reason);
-    this.#events.closed(code, reason);
-  }
-
-  #detach(): void {
-    clearTimeout(this.#timer);
-    this.#socket.onopen = null;
-    this.#socket.onmessage = null;
-    this.#socket.onclose = null;
-    this.#socket.onerror = () => {};
+      const nowMs = Date.now();
+      if (nowMs >= this.#deadlineMs) {
+        const { code, reason } = SERVER_SILENT;
+        this.close(code, reason);
+        this.#events.closed(code, reason);
+        return;
+      }
+      this.#watch();
+      if (nowMs > dueMs + LOOK_INTERVAL_MS) this.#events.doubted();
+    }, dueMs - Date.now());
   }
 }

@@ -1,9 +1,10 @@
 /**
  * - `client.config`: an option or argument that can never work.
  * - `client.no_websocket`: the runtime has no `WebSocket` and no factory was given.
- * - `client.subscribe_refused`: the server refused a channel.
+ * - `client.subscribe_refused`: the server refused a channel, or ended its subscription.
  * - `client.publish_refused`: the server refused a publish, or it could not be queued.
  * - `client.connection_refused`: the server said never to come back, or too many attempts failed.
+ * - `client.token`: `getToken` failed; it is asked again with the next attempt.
  * - `client.listener`: a listener of the application threw.
  * - `client.protocol`: the server sent something that is no frame.
  */
@@ -13,6 +14,7 @@ export type BroadcastClientErrorCode =
   | "client.subscribe_refused"
   | "client.publish_refused"
   | "client.connection_refused"
+  | "client.token"
   | "client.listener"
   | "client.protocol";
 
@@ -41,13 +43,25 @@ export class BroadcastClientError extends Error {
   constructor(
     code: BroadcastClientErrorCode,
     message: string,
-    { channel, reason, cause }: BroadcastClientErrorInit = {},
+    init: BroadcastClientErrorInit = {},
   ) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(message, init);
     this.code = code;
-    this.channel = channel;
-    this.reason = reason;
+    this.channel = init.channel;
+    this.reason = init.reason;
   }
+}
+
+type Suffix<Code> = Code extends `client.${infer Rest}` ? Rest : never;
+
+/** An error that says which action broke which rule. */
+export function failure(
+  code: Suffix<BroadcastClientErrorCode>,
+  action: string,
+  rule: string,
+  init?: BroadcastClientErrorInit,
+): BroadcastClientError {
+  return new BroadcastClientError(`client.${code}`, `Cannot ${action}: ${rule}`, init);
 }
 
 /** An argument that can never work, with the action, the rule and the value. */
@@ -57,8 +71,6 @@ export function invalidArgument(
   value: unknown,
   cause?: unknown,
 ): BroadcastClientError {
-  const got = typeof value === "string" || typeof value === "number" ? value : typeof value;
-  return new BroadcastClientError("client.config", `Cannot ${action}: ${rule}, got ${got}`, {
-    cause,
-  });
+  const got = /string|number/.test(typeof value) ? value : typeof value;
+  return failure("config", action, `${rule}, got ${got}`, { cause });
 }

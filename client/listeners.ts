@@ -1,15 +1,10 @@
 // deno-lint-ignore no-explicit-any -- listeners of every signature are kept side by side
 type Listener = (...args: any[]) => unknown;
 
-interface Entry {
-  readonly listener: Listener;
-  /** Counts up, so that a walk can tell the ones that were added while it went on. */
-  readonly number: number;
-}
-
 /** Listeners by name. One that throws is reported and keeps nobody else from being called. */
 export class Listeners {
-  readonly #byName = new Map<string, Set<Entry>>();
+  /** Numbers count up, so that a walk can tell listeners that were added while it went on. */
+  readonly #byName = new Map<string, Map<number, Listener>>();
   readonly #onThrow: (cause: unknown, name: string) => void;
   #count = 0;
 
@@ -19,22 +14,20 @@ export class Listeners {
 
   /** Adds a listener; the returned function takes it away again. */
   add(name: string, listener: Listener): () => void {
-    const entry = { listener, number: ++this.#count };
-    const entries = this.#byName.get(name) ?? new Set();
-    this.#byName.set(name, entries.add(entry));
+    const number = ++this.#count;
+    const listeners = this.#byName.get(name) ?? new Map();
+    this.#byName.set(name, listeners.set(number, listener));
     return () => {
-      if (entries.delete(entry) && entries.size === 0 && this.#byName.get(name) === entries) {
-        this.#byName.delete(name);
-      }
+      listeners.delete(number);
     };
   }
 
   /** Calls the listeners of a name that are there now; false if there is none. */
   call(name: string, ...args: unknown[]): boolean {
-    const entries = this.#byName.get(name);
-    if (entries === undefined) return false;
+    const listeners = this.#byName.get(name);
+    if (!listeners?.size) return false;
     const last = this.#count;
-    for (const { listener, number } of entries) {
+    for (const [number, listener] of listeners) {
       if (number > last) break;
       try {
         const result: unknown = listener(...args);
@@ -48,6 +41,6 @@ export class Listeners {
   }
 
   clear(): void {
-    this.#byName.clear();
+    for (const listeners of this.#byName.values()) listeners.clear();
   }
 }

@@ -1,6 +1,10 @@
-import { BroadcastClientError } from "./errors.ts";
+import { type BroadcastClientError, failure } from "./errors.ts";
 import { pageOrigin } from "./page.ts";
+import type { RetryLimits } from "./retry.ts";
 import type { WebSocketFactory } from "./socket.ts";
+
+/** A way to reach the gateway. */
+export type TransportName = "websocket" | "sse";
 
 /** Options of `BroadcastClient`, all optional. */
 export interface BroadcastClientOptions {
@@ -11,20 +15,32 @@ export interface BroadcastClientOptions {
   readonly url?: string | URL | undefined;
   /** Connect at once; `true` unless told. */
   readonly autoConnect?: boolean | undefined;
+  /**
+   * Ways to reach the gateway, best first; `["websocket"]` unless told. After two attempts in a row
+   * that came to nothing the next one is tried; the one that worked is kept.
+   */
+  readonly transports?: readonly TransportName[] | undefined;
+  /**
+   * Gives a fresh token, at once or by a promise; called before every attempt to connect and when the
+   * server says that the last one runs out. The token goes to the gateway in a frame, never in a URL,
+   * and no channel is asked for until it was accepted. `undefined` means none.
+   */
+  readonly getToken?: (() => string | undefined | Promise<string | undefined>) | undefined;
   /** Failed attempts in a row before the client gives up; never unless told. */
   readonly maxReconnectAttempts?: number | undefined;
   /** Bound of the first wait before a reconnect, in milliseconds; 250 unless told. */
   readonly reconnectInitialDelayMs?: number | undefined;
   /** Bound that the wait grows to, in milliseconds; 10,000 unless told. */
   readonly reconnectMaxDelayMs?: number | undefined;
-  /** Milliseconds that an attempt may take until `welcome`; 10,000 unless told. */
+  /** Milliseconds that an attempt may take until the server lets one in; 10,000 unless told. */
   readonly connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds without a word from the server after which the connection counts as dead; 75,000
-   * unless told. Must be above the gateway's `pingIntervalMs`, which is 30,000 unless told.
+   * unless told. Must be above the gateway's `pingIntervalMs`. A gateway of revision 2 announces that,
+   * and then one and a half of it and ten seconds more count instead.
    */
   readonly maxSilenceMs?: number | undefined;
-  /** Most publishes that wait while there is no connection; 200 unless told. */
+  /** Most publishes that wait to be sent or acknowledged; 200 unless told. */
   readonly outboxLimit?: number | undefined;
   /** Largest publish in UTF-8 bytes, as large as the gateway takes; 64 KiB unless told. */
   readonly maxFrameBytes?: number | undefined;
@@ -33,12 +49,12 @@ export interface BroadcastClientOptions {
 }
 
 /** The options once they were read. */
-export interface ClientSettings {
+export interface ClientSettings extends RetryLimits {
   readonly url: string;
   readonly autoConnect: boolean;
+  readonly transports: readonly TransportName[];
+  readonly getToken: NonNullable<BroadcastClientOptions["getToken"]>;
   readonly maxReconnectAttempts: number;
-  readonly reconnectInitialDelayMs: number;
-  readonly reconnectMaxDelayMs: number;
   readonly connectTimeoutMs: number;
   readonly maxSilenceMs: number;
   readonly outboxLimit: number;
@@ -46,8 +62,11 @@ export interface ClientSettings {
   readonly webSocketFactory: WebSocketFactory;
 }
 
-const DEFAULTS: Omit<ClientSettings, "url"> = {
+const DEFAULTS: ClientSettings = {
+  url: "/_broadcast",
   autoConnect: true,
+  transports: ["websocket"],
+  getToken: () => undefined,
   maxReconnectAttempts: Infinity,
   reconnectInitialDelayMs: 250,
   reconnectMaxDelayMs: 10_000,
@@ -60,11 +79,12 @@ const DEFAULTS: Omit<ClientSettings, "url"> = {
 
 /** Reads the options; an unknown one, a wrong type or a number out of range is refused. */
 export function readClientOptions(options: BroadcastClientOptions): ClientSettings {
-  const { url, ...given } = options;
-  const settings: Record<string, unknown> = { ...DEFAULTS };
-  for (const [name, value] of Object.entries(given)) {
-    if (value === undefined) continue;
-    const fallback: unknown = Object.entries(DEFAULTS).find(([known]) => known === name)?.[1];
+  const defaults = new Map<string, unknown>(Object.entries(DEFAULTS));
+  const settings: Record<string, unknown> = {};
+  for (const [name, given] of Object.entries(options)) {
+    if (given === undefined) continue;
+    const value = name === "url" ? String(given) : given;
+    const fallback = defaults.get(name);
     if (fallback === undefined) throw bad(`unknown option "${name}"`);
     if (typeof value !== typeof fallback) {
       throw bad(`option "${name}" must be a ${typeof fallback}`);
@@ -72,47 +92,42 @@ export function readClientOptions(options: BroadcastClientOptions): ClientSettin
     if (typeof value === "number") checkNumber(name, value);
     settings[name] = value;
   }
-  return { ...DEFAULTS, ...settings, url: readUrl(url ?? "/_broadcast") };
+  const read = { ...DEFAULTS, ...settings };
+  return { ...read, url: readUrl(read.url) };
 }
 
-/** What a count may be at most for ever, a wait may not: timers reach 2³¹ − 1 ms. */
+/** A count may be without end, a wait may not: timers reach 2³¹ − 1 ms. */
 function checkNumber(name: string, value: number): void {
-  const isCount = name === "maxReconnectAttempts" || name === "outboxLimit";
-  const min = name === "connectTimeoutMs" || name === "maxSilenceMs" ? 1 : 0;
-  const max = isCount ? Infinity : 2 ** 31 - 1;
-  if (value >= min && value <= max) return;
-  throw bad(`option "${name}" must be a number from ${min} to ${max}, got ${value}`);
+  const min = /Timeout|Silence/.test(name) ? 1 : 0;
+  const max = /Ms$/.test(name) ? 2 ** 31 - 1 : Infinity;
+  if (!(value >= min && value <= max)) {
+    throw bad(`option "${name}" must be from ${min} to ${max}, got ${value}`);
+  }
 }
 
-function readUrl(url: string | URL): string {
+function readUrl(text: string): string {
   const origin = pageOrigin();
-  const text = String(url);
   if (!URL.canParse(text, origin)) {
-    throw bad(
-      origin === undefined
-        ? `there is no page to take the host from, give option "url" such as "wss://host/_broadcast"`
-        : `option "url" must be a URL or a path, got "${text}"`,
-    );
+    const hint = origin ? "" : ", as there is no page to take the host from";
+    throw bad(`option "url" must be a URL${hint}, got "${text}"`);
   }
-  const target = new URL(text, origin);
-  target.protocol = target.protocol.replace(/^http/, "ws");
-  target.hash = "";
-  if (!/^wss?:$/.test(target.protocol)) {
+  const url = new URL(text, origin);
+  url.protocol = url.protocol.replace("http", "ws");
+  url.hash = "";
+  url.searchParams.set("v", "2");
+  if (!/^wss?:$/.test(url.protocol)) {
     throw bad(`option "url" must start with ws:, wss:, http: or https:, got "${text}"`);
   }
-  return target.href;
+  return url.href;
 }
 
 function openPlatformSocket(url: string): WebSocket {
   if (typeof WebSocket === "undefined") {
-    throw new BroadcastClientError(
-      "client.no_websocket",
-      'Cannot connect: this runtime has no WebSocket, give option "webSocketFactory"',
-    );
+    throw failure("no_websocket", "connect", 'no WebSocket here, give option "webSocketFactory"');
   }
   return new WebSocket(url);
 }
 
 function bad(rule: string): BroadcastClientError {
-  return new BroadcastClientError("client.config", `Cannot create a BroadcastClient: ${rule}`);
+  return failure("config", "create a BroadcastClient", rule);
 }

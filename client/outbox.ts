@@ -1,49 +1,142 @@
-import { utf8ByteLength } from "../protocol/bytes.ts";
 import { encodeFrame } from "../protocol/codec.ts";
+import type { ErrFrame, OkFrame, Revision } from "../protocol/frames.ts";
 import { EVENT_NAME_RULE, isEventName } from "../protocol/names.ts";
 import { invalidArgument } from "./errors.ts";
-import type { ClientSettings } from "./options.ts";
+import { type ChannelPosition, fromWire } from "./position.ts";
 
-/** Encodes publishes, and keeps those for which there is no connection yet. */
+/** How to publish. Everything is optional. */
+export interface ClientPublishOptions {
+  /**
+   * Event id, 1 to 200 characters without control characters; minted unless told. The same id twice is
+   * delivered once: give that of a result to try again.
+   */
+  readonly id?: string | undefined;
+  /** `true` leaves this very connection out: the page shows already what it did. */
+  readonly others?: boolean | undefined;
+}
+
+/** What became of a publish. */
+export type ClientPublishResult =
+  | {
+    /** The server has it. */
+    readonly ok: true;
+    /** Event id. */
+    readonly id: string;
+    /** Where the event stands; `undefined` where the server keeps no history. */
+    readonly position: ChannelPosition | undefined;
+  }
+  | {
+    /** It was not published, or nobody can tell. */
+    readonly ok: false;
+    /** Event id. */
+    readonly id: string;
+    /**
+     * The server's stable code, such as `publish_denied`; `outbox_full`; or `unconfirmed`: it was sent
+     * to a server of revision 1, which confirms nothing.
+     */
+    readonly code: string;
+    /** Reason. */
+    readonly reason: string;
+  };
+
+/** A text for each revision that a connection may speak. */
+export type Texts = Readonly<Record<Revision, string>>;
+
+interface Publish {
+  readonly id: string;
+  readonly texts: Texts;
+  settle(result: ClientPublishResult): void;
+}
+
+/** What limits an outbox. */
+export interface OutboxLimits {
+  readonly outboxLimit: number;
+  readonly maxFrameBytes: number;
+}
+
+/** What an outbox asks of its client. */
+export interface OutboxActions {
+  /** Sends what fits the connection; tells its revision, or `undefined` if nothing was sent. */
+  post(texts: Texts): Revision | undefined;
+  /** A publish was refused. */
+  refused(frame: ErrFrame): void;
+}
+
+/** Publishes that wait for a connection or for the server's word, in order. */
 export class Outbox {
-  readonly #settings: ClientSettings;
-  readonly #waiting: string[] = [];
+  readonly #limits: OutboxLimits;
+  readonly #actions: OutboxActions;
+  readonly #waiting = new Map<number, Publish>();
 
-  constructor(settings: ClientSettings) {
-    this.#settings = settings;
+  constructor(limits: OutboxLimits, actions: OutboxActions) {
+    this.#limits = limits;
+    this.#actions = actions;
   }
 
   /**
-   * The frame of a publish.
+   * Sends with this connection or the next one.
    *
    * @throws {BroadcastClientError} Where it can never be sent.
    */
-  encode(channel: string, event: string, data: unknown): string {
-    const action = `publish on "${channel}"`;
-    if (!isEventName(event)) throw invalidArgument(action, EVENT_NAME_RULE, event);
-    let text: string;
+  publish(
+    n: number,
+    c: string,
+    e: string,
+    data: unknown,
+    { id = mintId(), others }: ClientPublishOptions,
+  ): Promise<ClientPublishResult> {
+    const action = `publish on "${c}"`;
+    if (!isEventName(e)) throw invalidArgument(action, EVENT_NAME_RULE, e);
+    const { outboxLimit, maxFrameBytes } = this.#limits;
+    const frame = { t: "pub", c, e, d: data ?? null } as const;
+    let texts: Texts;
     try {
-      text = encodeFrame({ t: "pub", c: channel, e: event, d: data ?? null });
+      texts = { 1: encodeFrame(frame), 2: encodeFrame({ ...frame, n, i: id, x: others }) };
     } catch (cause) {
       throw invalidArgument(action, "data must be a JSON value", data, cause);
     }
-    const bytes = utf8ByteLength(text);
-    const { maxFrameBytes } = this.#settings;
+    const bytes = new TextEncoder().encode(texts[2]).length;
     if (bytes > maxFrameBytes) {
       throw invalidArgument(action, `a publish is at most ${maxFrameBytes} bytes`, bytes);
     }
-    return text;
+    return new Promise((settle) => {
+      const isFull = this.#waiting.size >= outboxLimit;
+      this.#waiting.set(n, { id, texts, settle });
+      if (isFull) this.answer({ t: "err", c, n, k: "outbox_full", r: "outbox full" });
+      else this.#send(n);
+    });
   }
 
-  /** Keeps a frame for the next connection; false if the outbox is full. */
-  keep(text: string): boolean {
-    if (this.#waiting.length >= this.#settings.outboxLimit) return false;
-    this.#waiting.push(text);
+  /** Sends everything that waits: what was sent before has the same id, so it is delivered once. */
+  sendAll(): void {
+    for (const n of this.#waiting.keys()) this.#send(n);
+  }
+
+  /** The word on a publish; false if it is on none that waits. */
+  answer(frame: OkFrame | ErrFrame): boolean {
+    const n = frame.n ?? 0;
+    const publish = this.#waiting.get(n);
+    if (publish === undefined) return false;
+    this.#waiting.delete(n);
+    const { id, settle } = publish;
+    if (frame.t === "ok") settle({ ok: true, id, position: fromWire(frame.p) });
+    else {
+      settle({ ok: false, id, code: frame.k ?? "", reason: frame.r });
+      this.#actions.refused(frame);
+    }
     return true;
   }
 
-  /** Everything that waited, in order. */
-  takeAll(): string[] {
-    return this.#waiting.splice(0);
+  #send(n: number): void {
+    const publish = this.#waiting.get(n);
+    if (publish === undefined || this.#actions.post(publish.texts) !== 1) return;
+    this.#waiting.delete(n);
+    const { id, settle } = publish;
+    settle({ ok: false, id, code: "unconfirmed", reason: "this server confirms nothing" });
   }
+}
+
+/** Sorts by time, and is random enough for all, also on a page that came by plain HTTP. */
+function mintId(): string {
+  return [Date.now().toString(36), ...crypto.getRandomValues(new Uint32Array(3))].join("-");
 }

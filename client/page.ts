@@ -1,46 +1,38 @@
 /** What this module asks of a page, where there is one. */
-interface PageDocument extends EventTarget {
-  readonly visibilityState: string;
+interface PageGlobals {
+  readonly document?: { readonly hidden: boolean };
+  readonly location?: { readonly origin: string };
 }
 
-interface PageGlobals {
-  readonly document?: PageDocument;
-  readonly location?: { readonly protocol: string; readonly host: string };
-}
+/** Typed as what may be there: the client runs where these do not exist. */
+const page = (): PageGlobals => globalThis as PageGlobals;
 
 /**
- * Calls back when the network or the page's attention comes back: a good moment to try again.
- * Returns what ends the watch; where there is no page nothing is watched.
+ * Calls back when the network or the page's attention comes back: a good moment to look after the
+ * connection. Returns what ends the watch; where there is no page nothing is watched.
  */
 export function watchPage(onBack: () => void): () => void {
-  const { document } = globals();
+  const { document } = page();
   if (document === undefined) return () => {};
-  const onVisible = () => {
-    if (document.visibilityState === "visible") onBack();
+  const watch = new AbortController();
+  const look = ({ type }: Event) => {
+    if (type === "online" || !document.hidden) onBack();
   };
-  globalThis.addEventListener("online", onBack);
-  globalThis.addEventListener("pageshow", onBack);
-  document.addEventListener("visibilitychange", onVisible);
-  return () => {
-    globalThis.removeEventListener("online", onBack);
-    globalThis.removeEventListener("pageshow", onBack);
-    document.removeEventListener("visibilitychange", onVisible);
-  };
+  // `visibilitychange` bubbles from the document to the window.
+  for (const type of ["online", "pageshow", "visibilitychange"]) {
+    addEventListener(type, look, { signal: watch.signal });
+  }
+  return () => watch.abort();
 }
 
 /** The address of the page's own server, or `undefined` where there is no page. */
 export function pageOrigin(): string | undefined {
-  const { location } = globals();
-  if (location === undefined || !/^https?:$/.test(location.protocol)) return undefined;
-  return `${location.protocol}//${location.host}`;
+  const origin = page().location?.origin;
+  // That of a file, for one, is no address.
+  return origin?.startsWith("http") ? origin : undefined;
 }
 
 /** In a page, an error that nobody listens for shows up on its console, as if it was thrown. */
 export function reportOnPage(error: Error): void {
-  if (globals().document !== undefined) globalThis.reportError(error);
-}
-
-/** Typed as what may be there: the client runs where these do not exist. */
-function globals(): PageGlobals {
-  return globalThis as PageGlobals;
+  if (page().document) reportError(error);
 }

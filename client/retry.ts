@@ -1,65 +1,68 @@
-import type { CloseVerdict } from "../protocol/close_codes.ts";
+import type { RetryVerdict } from "../protocol/frames.ts";
 import { backoffDelayMs } from "./backoff.ts";
-import type { ClientSettings } from "./options.ts";
 
-/** What a retry does when its time has come, and when it was set. */
-export interface RetryActions {
-  attempt(): void;
-  scheduled(info: { readonly attempt: number; readonly delayMs: number }): void;
+/** Bounds of the waits, in milliseconds. */
+export interface RetryLimits {
+  readonly reconnectInitialDelayMs: number;
+  readonly reconnectMaxDelayMs: number;
 }
 
 /** Decides when to try again, and counts the attempts that failed in a row. */
 export class Retry {
-  readonly #settings: ClientSettings;
-  readonly #actions: RetryActions;
+  readonly #limits: RetryLimits;
+  readonly #attempt: () => void;
+  readonly #scheduled: (delayMs: number) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When a wait ends that may be cut short; 0 while there is none. */
   #dueAtMs = 0;
   /** Failed attempts since the last success. */
-  #failed = 0;
+  failed: number = 0;
 
-  constructor(settings: ClientSettings, actions: RetryActions) {
-    this.#settings = settings;
-    this.#actions = actions;
+  constructor(
+    limits: RetryLimits,
+    attempt: () => void,
+    scheduled: (delayMs: number) => void = () => {},
+  ) {
+    this.#limits = limits;
+    this.#attempt = attempt;
+    this.#scheduled = scheduled;
   }
 
-  /** Counts a failure; false if it was one too many. */
-  fail(): boolean {
-    return ++this.#failed <= this.#settings.maxReconnectAttempts;
-  }
-
-  /** Tries again after a wait that fits the verdict. */
-  schedule(verdict: CloseVerdict): void {
-    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#settings;
+  /** Counts a failure, and tries again after a wait that fits the verdict. */
+  schedule(verdict: RetryVerdict): void {
+    this.failed++;
     // "Now" keeps the first, short range: a server that says it in a loop is not hammered.
-    const step = verdict === "now" ? 1 : this.#failed;
-    this.#wait(backoffDelayMs(step, reconnectInitialDelayMs, reconnectMaxDelayMs));
+    this.#waitDrawn(this.#draw(verdict === "now" ? 1 : this.failed));
   }
 
-  /** Cuts a wait to a short one, unless what is left of it is shorter. */
+  /** Tries again after just this time. */
+  wait(delayMs: number): void {
+    this.stop();
+    this.#timer = setTimeout(() => {
+      this.stop();
+      this.#attempt();
+    }, delayMs);
+    this.#scheduled(delayMs);
+  }
+
+  /** Cuts a wait that was drawn to a short one, unless what is left of it is shorter. */
   hurry(): void {
-    if (this.#timer === undefined) return;
-    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#settings;
-    const delayMs = backoffDelayMs(1, reconnectInitialDelayMs, reconnectMaxDelayMs);
-    if (delayMs < this.#dueAtMs - Date.now()) this.#wait(delayMs);
-  }
-
-  /** An attempt succeeded, or a new series begins: the next wait is a short one again. */
-  reset(): void {
-    this.#failed = 0;
+    const delayMs = this.#draw(1);
+    if (Date.now() + delayMs < this.#dueAtMs) this.#waitDrawn(delayMs);
   }
 
   stop(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#dueAtMs = 0;
   }
 
-  #wait(delayMs: number): void {
-    clearTimeout(this.#timer);
+  #waitDrawn(delayMs: number): void {
+    this.wait(delayMs);
     this.#dueAtMs = Date.now() + delayMs;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#actions.attempt();
-    }, delayMs);
-    this.#actions.scheduled({ attempt: this.#failed, delayMs });
+  }
+
+  #draw(attempt: number): number {
+    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#limits;
+    return backoffDelayMs(attempt, reconnectInitialDelayMs, reconnectMaxDelayMs);
   }
 }

@@ -9,10 +9,18 @@ export interface CloseCode {
   readonly reason: string;
 }
 
+// On their own beside the table, so that a page does not carry what only gateways say.
+
+/** The application called `disconnect()`. */
+export const CLIENT_LEFT: CloseCode = { code: 1000, reason: "client left" };
+
+/** The server was silent for too long, or sent no `welcome` in time. Sent by the client. */
+export const SERVER_SILENT: CloseCode = { code: 4102, reason: "server silent" };
+
 /** Every close code that a gateway or client of this protocol sends by itself. */
 export const CLOSE = {
-  /** The application called `disconnect()`. */
-  clientLeft: { code: 1000, reason: "client left" },
+  /** {@linkcode CLIENT_LEFT}. */
+  clientLeft: CLIENT_LEFT,
   /** The gateway is closing. */
   goingAway: { code: 1001, reason: "going away" },
   /** A frame was larger than the gateway takes. */
@@ -21,8 +29,8 @@ export const CLOSE = {
   slowConsumer: { code: 4100, reason: "slow consumer" },
   /** The client did not answer a ping in time. */
   pingTimeout: { code: 4101, reason: "ping timeout" },
-  /** The server was silent for too long, or sent no `welcome` in time. Sent by the client. */
-  serverSilent: { code: 4102, reason: "server silent" },
+  /** {@linkcode SERVER_SILENT}. */
+  serverSilent: SERVER_SILENT,
   /** Who is asking could not be found out: the application's `resolveSubject` failed. */
   subjectUnknown: { code: 4103, reason: "subject unknown" },
   /** The gateway is draining: come back at once, or when its `bye` said. Revision 2. */

@@ -465,8 +465,8 @@ Deno.test("the url: http becomes ws, a URL object will do, a hash goes", () => {
     using played = new PlayedClient({ url });
     return played.socket.url;
   };
-  assertEquals(opened("https://app.example/_broadcast"), "wss://app.example/_broadcast");
-  assertEquals(opened(new URL("http://localhost:8000/live#x")), "ws://localhost:8000/live");
+  assertEquals(opened("https://app.example/_broadcast"), "wss://app.example/_broadcast?v=2");
+  assertEquals(opened(new URL("http://localhost:8000/live#x")), "ws://localhost:8000/live?v=2");
 });
 
 Deno.test("a socket that cannot be made ends in one clear error, not in a loop", async () => {

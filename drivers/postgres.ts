@@ -19,11 +19,19 @@ import {
   type BroadcasterOptions,
   DriverBroadcaster,
 } from "../core/driver_broadcaster.ts";
-import { BroadcastConfigError } from "../core/errors.ts";
+import { BroadcastConfigError, BroadcastPublishError } from "../core/errors.ts";
 import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
-import { callback, durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
+import {
+  callback,
+  describe,
+  durationMs,
+  integer,
+  type OptionCheck,
+  readOptions,
+} from "../core/options.ts";
 import type { PostgresClient, PostgresTransaction } from "./postgres/client.ts";
 import { PostgresDriver } from "./postgres/driver.ts";
+import { isStorable, STORABLE_RULE } from "./postgres/storable.ts";
 import { type PostgresNames, sqlName } from "./postgres/names.ts";
 
 export { postgresMigration } from "./postgres/migration.ts";
@@ -181,14 +189,26 @@ export class PostgresBroadcaster<Subject = unknown> extends DriverBroadcaster<Su
    * Publishes an event; see {@linkcode Broadcaster.publish}. With `tx` it resolves when the event is
    * part of that transaction, and its receipt has no position.
    */
-  override publish(
+  override async publish(
     channel: string,
     event: BroadcastEventInit,
     options: PostgresPublishOptions = {},
   ): Promise<PublishReceipt> {
-    const { tx } = options;
-    if (tx === undefined) return super.publish(channel, event, options);
-    return this.send(channel, event, options, async (record) => {
+    const { tx, except } = options;
+    const refuse = (rule: string): never => {
+      throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
+        context: { channel },
+      });
+    };
+    for (const name of [event?.event, event?.id, except]) {
+      if (typeof name !== "string" || isStorable(name)) continue;
+      return refuse(`${STORABLE_RULE}, got ${describe(name)}`);
+    }
+    if (tx === undefined) return await super.publish(channel, event, options);
+    if (typeof tx !== "function" || typeof tx.savepoint !== "function") {
+      return refuse('option "tx" must be a transaction, as sql.begin hands it out');
+    }
+    return await this.send(channel, event, options, async (record) => {
       await this.#driver.publishIn(tx, channel, record);
       return undefined;
     });

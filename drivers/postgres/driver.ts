@@ -15,6 +15,7 @@ import { GroupCommit } from "./group_commit.ts";
 import { Names } from "./names.ts";
 import { Reader } from "./reader.ts";
 import { Retention } from "./retention.ts";
+import { isStorable, STORABLE_RULE } from "./storable.ts";
 import { Store } from "./store.ts";
 
 /** What a driver is made from: options that were read. */
@@ -131,9 +132,9 @@ export class PostgresDriver implements BroadcastDriver {
     };
   }
 
-  read(channel: string, after: Position): Promise<HistoryRead> {
+  async read(channel: string, after: Position): Promise<HistoryRead> {
     this.#assertOpen("read");
-    return this.#within(this.#read(channel, after));
+    return await this.#within(this.#read(channel, after));
   }
 
   close(): Promise<void> {
@@ -153,7 +154,17 @@ export class PostgresDriver implements BroadcastDriver {
     this.#bell?.ring();
   }
 
+  /** Once more on a new connection, if it was only that: a resume must not fail for it. */
   async #read(channel: string, after: Position): Promise<HistoryRead> {
+    try {
+      return await this.#readOnce(channel, after);
+    } catch (cause) {
+      if (failureOf(cause) !== "disconnected") throw cause;
+      return await this.#readOnce(channel, after);
+    }
+  }
+
+  async #readOnce(channel: string, after: Position): Promise<HistoryRead> {
     const [located] = await this.#store.tops([channel]);
     if (located === undefined) throw new TypeError("PostgreSQL does not know where the channel is");
     const { top } = located;
@@ -185,17 +196,8 @@ export class PostgresDriver implements BroadcastDriver {
   }
 }
 
-/**
- * Refuses text that PostgreSQL would refuse or change: U+0000, and half of a surrogate pair. Data is
- * JSON text, which writes both as escapes, so any JSON value passes.
- */
 function assertStorable({ id, event, json, except = "" }: EventRecord): void {
   for (const [part, text] of Object.entries({ id, event, json, except })) {
-    if (!text.includes("\0") && text.isWellFormed()) continue;
-    throw new TypeError(
-      `PostgreSQL cannot store the ${part}: text has no U+0000 and no half of a surrogate pair, got ${
-        JSON.stringify(text.slice(0, 80))
-      }`,
-    );
+    if (!isStorable(text)) throw new TypeError(`Cannot store the ${part}: ${STORABLE_RULE}`);
   }
 }

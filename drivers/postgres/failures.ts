@@ -1,3 +1,5 @@
+import { BroadcastError } from "../../core/errors.ts";
+
 /** What a failed statement means for the next attempt. */
 export type Failure =
   /** The connection is gone or silent; whether the statement took effect is unknown. */
@@ -20,6 +22,8 @@ const MEANINGS: readonly (readonly [RegExp, Failure])[] = [
 
 /** Says what a failure means. What carries no SQLSTATE happened on the way to the server. */
 export function failureOf(cause: unknown): Failure {
+  // Our own: it is closed, or the tables are of another version.
+  if (cause instanceof BroadcastError) return "refused";
   const state = sqlState(cause);
   if (state === undefined) return "disconnected";
   return MEANINGS.find(([pattern]) => pattern.test(state))?.[1] ?? "refused";

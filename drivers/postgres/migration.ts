@@ -35,7 +35,8 @@ export function postgresMigration(names: PostgresNames): string {
  * One statement, so that it is one transaction wherever it is pasted.
  *
  * - `store`: one row. `lineage` names the cluster, its timeline and the table: where they differ
- *   from what is stored, the data came from a backup or a replica, and every epoch is made anew.
+ *   from what is stored, the data came from a backup or a replica, and every epoch is made anew. The
+ *   same where a node has seen more of the log than there is now; `disowned` is where that ended.
  * - `channels`: the numbering. Its row lock, held to the commit, is what makes offsets dense.
  *   `changed` is the transaction that published last: readers ask for what may have become visible
  *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
@@ -60,7 +61,8 @@ begin
     one boolean primary key default true check (one),
     version integer not null,
     epoch text not null,
-    lineage text not null
+    lineage text not null,
+    disowned pg_lsn not null default '0/0'
   );
   create table if not exists ${channels} (
     channel text collate "C" primary key,
@@ -129,9 +131,20 @@ begin
   end;
   $body$;
 
+  create or replace function ${names.of("rewound")}(seen pg_lsn)
+  returns void language plpgsql ${settings} as $body$
+  begin
+    if pg_current_wal_flush_lsn() < seen then
+      update ${store} s set lineage = '', disowned = seen where s.disowned < seen;
+      perform ${names.of("check")}();
+    end if;
+  end;
+  $body$;
+
   create or replace function ${names.of("publish")}(
     channels text[], ids text[], names text[], jsons text[], excepts text[]
-  ) returns table (epoch text, number bigint) language plpgsql ${settings} as $body$
+  ) returns table (epoch text, number bigint)
+  language plpgsql ${settings} set lock_timeout = '3s' as $body$
   #variable_conflict use_column
   begin
     perform ${names.of("check")}();
@@ -171,7 +184,7 @@ begin
   $body$;
 
   create or replace function ${names.of("drain")}(most integer) returns integer
-  language plpgsql ${settings} as $body$
+  language plpgsql ${settings} set lock_timeout = '3s' as $body$
   declare
     taken record;
   begin
@@ -197,10 +210,11 @@ begin
 
   create or replace function ${names.of("poll")}(since xid8)
   returns table (
-    next xid8, server timestamptz, outbox boolean, channel text, epoch text, top bigint
+    next xid8, server timestamptz, written pg_lsn, outbox boolean,
+    channel text, epoch text, top bigint
   ) language sql stable ${settings} as $body$
     select pg_snapshot_xmin(pg_current_snapshot()), pg_postmaster_start_time(),
-      exists (select from ${outbox}), c.channel, c.epoch, c.top
+      pg_current_wal_flush_lsn(), exists (select from ${outbox}), c.channel, c.epoch, c.top
     from (values (1)) one left join ${channels} c on c.changed >= since;
   $body$;
 

@@ -2,8 +2,9 @@ import type { ChannelSink, DriverHost } from "../../core/driver.ts";
 import { BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/event.ts";
 import { Alarm, backoffMs } from "./alarm.ts";
+import { failureOf } from "./failures.ts";
 import type { ChannelTop, Row } from "./rows.ts";
-import type { Store } from "./store.ts";
+import type { Poll, Store } from "./store.ts";
 
 /** How many channels one statement asks for. */
 const CHANNELS = { located: 1_000, read: 64 };
@@ -43,10 +44,12 @@ export class Reader {
   readonly #alarm = new Alarm();
   readonly #pause = new Alarm();
   #state: "open" | "closed" = "open";
-  /** Where the next poll goes on; unset, every channel has to be located anew. */
-  #cursor: string | undefined;
-  #server: string | undefined;
+  /** What the last poll said; unset, every channel has to be located anew. */
+  #last: Poll | undefined;
+  /** How far the log was written when it was last seen: a server that ends before was set back. */
+  #written: string | undefined;
   #outboxMs = Infinity;
+  #refusal: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: ReaderOptions) {
@@ -107,11 +110,21 @@ export class Reader {
         await this.#rest();
       } catch (cause) {
         if (this.#isClosed()) return;
-        if (this.#cursor !== undefined || failures > 0) this.#options.host.health("down", cause);
-        this.#cursor = undefined;
+        this.#reportRefusal(cause);
+        if (this.#written !== undefined) this.#options.host.health("down", cause);
+        this.#last = undefined;
         await this.#pause.wait(backoffMs(failures++));
       }
     }
+  }
+
+  /** An outage is told as health. What time does not mend, such as a wrong password, is said once. */
+  #reportRefusal(cause: unknown): void {
+    if (failureOf(cause) !== "refused" || this.#refusal === String(cause)) return;
+    this.#refusal = String(cause);
+    this.#options.host.report(
+      new BroadcastSubscribeError("Cannot read from PostgreSQL", { status: 503, cause }),
+    );
   }
 
   async #rest(): Promise<void> {
@@ -124,15 +137,16 @@ export class Reader {
 
   async #step(): Promise<void> {
     const { store, host, onDrained } = this.#options;
-    if (this.#cursor === undefined) await this.#locateAll();
+    const last = this.#last ?? await this.#locateAll();
     if (this.#entering.size > 0) await this.#locate([...this.#entering], false);
-    const poll = await store.poll(this.#cursor);
-    if (poll.server !== this.#server || isBefore(poll.cursor, this.#cursor)) {
-      // Another server answers, and its transactions are counted anew.
-      await this.#locateAll();
+    const poll = await store.poll(last.cursor);
+    if (poll.server !== last.server) {
+      // Its transactions are counted anew.
+      this.#last = undefined;
       return this.wake();
     }
-    this.#cursor = poll.cursor;
+    this.#last = poll;
+    this.#written = poll.written;
     host.health("up");
     await this.#note(poll.changed, false);
     if (poll.outbox) {
@@ -142,14 +156,14 @@ export class Reader {
     if (this.#pending.size > 0) await this.#readSlice();
   }
 
-  /** Finds where every channel stands, and from where on a poll tells of changes. */
-  async #locateAll(): Promise<void> {
+  /** Finds where every channel stands; from the poll before it on, changes are told. */
+  async #locateAll(): Promise<Poll> {
     const { store } = this.#options;
     await store.check();
-    const { cursor, server } = await store.poll(undefined);
+    if (this.#written !== undefined) await store.rewound(this.#written);
+    const poll = await store.poll(undefined);
     await this.#locate([...this.#channels.keys()], true);
-    this.#cursor = cursor;
-    this.#server = server;
+    return poll;
   }
 
   async #locate(channels: readonly string[], reconnected: boolean): Promise<void> {
@@ -229,8 +243,4 @@ export class Reader {
   #isClosed(): boolean {
     return this.#state === "closed";
   }
-}
-
-function isBefore(cursor: string, other: string | undefined): boolean {
-  return other !== undefined && BigInt(cursor) < BigInt(other);
 }

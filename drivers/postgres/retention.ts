@@ -25,7 +25,11 @@ export class Retention {
   #state: "open" | "closed" = "open";
   #running: Promise<void> | undefined;
 
-  constructor(store: Store, limits: RetentionLimits, onFailure: (cause: unknown) => void) {
+  constructor(
+    store: Store,
+    limits: RetentionLimits,
+    onFailure: (cause: unknown) => void,
+  ) {
     this.#store = store;
     this.#limits = limits;
     this.#onFailure = onFailure;
@@ -33,6 +37,18 @@ export class Retention {
 
   open(): void {
     this.#running = this.#run();
+  }
+
+  /** Goes through everything once. */
+  async sweep(): Promise<void> {
+    const { historyTtlMs, historySize, graceMs } = this.#limits;
+    while (!this.#isClosed() && await this.#store.expire(historyTtlMs, BATCH) === BATCH) {
+      /* more */
+    }
+    let channel: string | null = "";
+    while (!this.#isClosed() && channel !== null) {
+      channel = await this.#store.trim(channel, historySize, graceMs, BATCH);
+    }
   }
 
   async close(): Promise<void> {
@@ -47,21 +63,10 @@ export class Retention {
       await this.#alarm.wait(this.#limits.intervalMs * (0.5 + Math.random()));
       if (this.#isClosed()) return;
       try {
-        await this.#sweep();
+        await this.sweep();
       } catch (cause) {
         if (!this.#isClosed()) this.#onFailure(cause);
       }
-    }
-  }
-
-  async #sweep(): Promise<void> {
-    const { historyTtlMs, historySize, graceMs } = this.#limits;
-    while (!this.#isClosed() && await this.#store.expire(historyTtlMs, BATCH) === BATCH) {
-      /* more */
-    }
-    let channel: string | null = "";
-    while (!this.#isClosed() && channel !== null) {
-      channel = await this.#store.trim(channel, historySize, graceMs, BATCH);
     }
   }
 

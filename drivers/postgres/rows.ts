@@ -26,7 +26,10 @@ export function readPosition([epoch, number]: TextRow): Position {
   return { epoch, offset };
 }
 
-/** A channel's place, or nothing if the row tells of none. */
+/**
+ * A channel's place, or nothing if the row tells of none. What the channel is called is not judged: it
+ * is looked up among those that were subscribed to.
+ */
 export function readTop([channel, epoch, number]: TextRow): ChannelTop | undefined {
   const offset = toOffset(number);
   if (!isText(channel) || !isEventName(epoch) || offset === undefined) return;
@@ -52,8 +55,7 @@ function readRecord(
   return isEventName(except) ? { id, event, json, except } : undefined;
 }
 
-/** Channels are looked up among those that were asked for: what they are called is not judged here. */
-function isText(value: string | null | undefined): value is string {
+export function isText(value: string | null | undefined): value is string {
   return typeof value === "string";
 }
 

@@ -4,7 +4,7 @@ import { type Client, template, type TextRow } from "./client.ts";
 import { failureOf } from "./failures.ts";
 import { migration, SCHEMA_VERSION } from "./migration.ts";
 import type { Names } from "./names.ts";
-import { type ChannelTop, readPosition, readRow, readTop, type Row } from "./rows.ts";
+import { type ChannelTop, isText, readPosition, readRow, readTop, type Row } from "./rows.ts";
 
 /** An event on its way into a channel. */
 export interface Entry {
@@ -18,6 +18,8 @@ export interface Poll {
   readonly cursor: string;
   /** Another value tells of another server, or the same one started again. */
   readonly server: string;
+  /** How far its log is written. */
+  readonly written: string;
   /** Something waits in the outbox. */
   readonly outbox: boolean;
   /** Channels that were published on. */
@@ -36,6 +38,7 @@ const CALLS = {
   drain: 1,
   check: 0,
   regressed: 3,
+  rewound: 1,
   expire: 2,
   trim: 4,
 } as const;
@@ -96,14 +99,14 @@ export class Store {
   }
 
   /** Tells what has changed since the cursor, or only where to begin. */
-  async poll(cursor: string | undefined): Promise<Poll> {
-    const rows = await this.#call("poll", [cursor ?? null]);
-    const [next, server, outbox] = rows[0] ?? [];
-    if (typeof next !== "string" || typeof server !== "string") {
+  async poll(since: string | undefined): Promise<Poll> {
+    const rows = await this.#call("poll", [since ?? null]);
+    const [cursor, server, written, outbox] = rows[0] ?? [];
+    if (!isText(cursor) || !isText(server) || !isText(written)) {
       throw new TypeError("PostgreSQL answered a poll without a cursor");
     }
-    const changed = rows.map((row) => readTop(row.slice(3))).filter((top) => top !== undefined);
-    return { cursor: next, server, outbox: outbox === "t", changed };
+    const changed = rows.map((row) => readTop(row.slice(4))).filter((top) => top !== undefined);
+    return { cursor, server, written, outbox: outbox === "t", changed };
   }
 
   /** Tells where channels stand. */
@@ -132,6 +135,11 @@ export class Store {
   /** Makes every epoch anew, as a channel ends before an event that was seen on it. */
   async regressed(channel: string, { epoch, offset }: Position): Promise<void> {
     await this.#call("regressed", [channel, epoch, String(offset)]);
+  }
+
+  /** Makes every epoch anew, as the log ends before a place up to which it was written once. */
+  async rewound(written: string): Promise<void> {
+    await this.#call("rewound", [written]);
   }
 
   /** Removes some of what is older; the count tells whether there may be more. */

@@ -1,0 +1,284 @@
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import postgres from "postgres";
+import { BroadcastConfigError, BroadcastPublishError } from "../../core/mod.ts";
+import {
+  PostgresBroadcaster,
+  type PostgresBroadcasterOptions,
+  type PostgresClient,
+  postgresMigration,
+} from "../../drivers/postgres.ts";
+import { Client } from "../../drivers/postgres/client.ts";
+import { Names } from "../../drivers/postgres/names.ts";
+import { Retention } from "../../drivers/postgres/retention.ts";
+import { Store } from "../../drivers/postgres/store.ts";
+import { Witness } from "../drivers/witness.ts";
+import { PostgresServer } from "./postgres_server.ts";
+import { Stage } from "./postgres_stage.ts";
+
+let server: PostgresServer;
+
+Deno.test.beforeAll(async () => {
+  server = await PostgresServer.start();
+});
+
+Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+
+const event = (id: string, data: unknown = null) => ({ event: "n", data, id });
+
+Deno.test("ten nodes make the tables at once, and the exported SQL may run again and again", async () => {
+  await using stage = new Stage(server);
+  const nodes = Array.from({ length: 10 }, () => stage.node());
+  const receipts = await Promise.all(nodes.map((node, i) => node.publish("c", event(`${i}`))));
+  assertEquals(
+    receipts.map(({ position }) => position?.offset).toSorted((a = 0, b = 0) => a - b),
+    [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+  );
+  const script = postgresMigration({ schema: "stages", prefix: stage.prefix });
+  await Promise.all([1, 2, 3].map(() => stage.sql.unsafe(script)));
+  const { position } = await stage.node().publish("c", event("after"));
+  assertEquals(position, { epoch: receipts[0]?.position?.epoch, offset: 11 });
+});
+
+Deno.test("a role that may only change rows works on tables that were made for it", async () => {
+  await using stage = new Stage(server);
+  await stage.sql.unsafe(postgresMigration({ schema: "stages", prefix: stage.prefix }));
+  await using admin = server.client({ username: "postgres" });
+  await admin.sql.unsafe(`create role clerk login; grant usage on schema stages to clerk;
+    grant select, insert, update, delete on all tables in schema stages to clerk`);
+  const url = server.url.replace("shop@", "clerk@");
+  const node = stage.node({ url });
+  const witness = await Witness.on(node, ["c"]);
+  await node.publish("c", event("1"));
+  await admin.sql.begin(async (tx) => {
+    await tx`set local role clerk`;
+    await node.publish("c", event("2"), { tx });
+  });
+  await witness.until("both", ({ count }) => count === 2);
+  assertEquals(stage.errors, []);
+});
+
+Deno.test("a client of the application's is used, and left open", async () => {
+  await using stage = new Stage(server);
+  // What its own statements are told must not matter to ours.
+  const sql = postgres(server.url, {
+    transform: postgres.camel,
+    types: { bigint: postgres.BigInt },
+  });
+  const node = stage.node({ sql, pollIntervalMs: 60_000 });
+  const far = stage.node({ pollIntervalMs: 60_000 });
+  const witness = await Witness.on(node, ["c"]);
+  await far.publish("c", event("heard by LISTEN"));
+  await witness.until("it", ({ count }) => count === 1);
+  await sql.begin((tx) => node.publish("c", event("in its transaction"), { tx }));
+  await witness.until("it", ({ count }) => count === 2);
+  await node.close();
+  assertEquals((await sql`select 1 as one`)[0]?.one, 1);
+  await sql.end();
+});
+
+Deno.test("all channels of a node are read by one loop, which asks for what has changed", async () => {
+  await using stage = new Stage(server);
+  await using stranger = server.client();
+  const statements: string[] = [];
+  let running = 0;
+  let most = 0;
+  let polled = Promise.withResolvers<void>();
+  const sql: PostgresClient = Object.assign(
+    (template: TemplateStringsArray, ...parameters: (string | null)[]) => ({
+      raw: async () => {
+        statements.push(template.join("?"));
+        most = Math.max(most, ++running);
+        try {
+          return await stranger.sql(template, ...parameters).raw();
+        } finally {
+          running--;
+          polled.resolve();
+          polled = Promise.withResolvers();
+        }
+      },
+    }),
+    { listen: stranger.sql.listen },
+  );
+  const node = stage.node({ sql, listen: false, pollIntervalMs: 10 });
+  await Witness.on(node, Array.from({ length: 200 }, (_, i) => `c.${i}`));
+  statements.length = 0;
+  most = 0;
+  while (statements.length < 20) await polled.promise;
+  assertEquals(new Set(statements).size, 1);
+  assertStringIncludes(statements[0] ?? "", "_poll");
+  assertEquals(most, 1);
+});
+
+Deno.test("what commits late is read, though later commits were read before", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node({ listen: false, pollIntervalMs: 5 });
+  const witness = await Witness.on(node, ["slow", "fast"]);
+  const store = `${
+    stage.name("publish")
+  }(array['slow'], array['late'], array['n'], array['1'], array[null])`;
+  await stage.sql.begin(async (tx) => {
+    await tx.unsafe(`select * from ${store}`);
+    for (let i = 1; i <= 5; i++) {
+      await node.publish("fast", event(`${i}`));
+      await witness.until("what committed before", ({ count }) => count === i);
+    }
+  });
+  await witness.until("what committed late", () => witness.idsOn("slow").length === 1);
+  assertEquals(witness.lost, []);
+});
+
+Deno.test("any JSON passes, U+0000 in it too; names that cannot be stored are refused alone", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  await using subscription = b.subscribe("c");
+  await subscription.ready;
+  const data = ["\0", { "\0key": "a\0b" }, "half \ud800", '\\"{}', "\u2028"];
+  const [, ...refused] = await Promise.allSettled([
+    a.publish("c", { event: "n", data }),
+    a.publish("c", { event: "n\0", data }),
+    a.publish("c", { event: "n", data, id: "\0" }),
+    a.publish("c", { event: "half \udc00", data }),
+    a.publish("c", { event: "n", data }, { except: "half \ud800" }),
+  ]);
+  for (const outcome of refused) {
+    assertEquals(outcome.status, "rejected");
+    if (outcome.status !== "rejected") continue;
+    assertEquals(outcome.reason instanceof BroadcastPublishError, true);
+    assertEquals(outcome.reason.status, 400);
+  }
+  assertEquals((await subscription.next()).value?.data, data);
+  assertEquals((await a.publish("c", { event: "n", data })).position?.offset, 2);
+});
+
+Deno.test("rows that none of us wrote are reported and told as lost, and nobody stays deaf", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node({ maxEventBytes: 1_000, pollIntervalMs: 20 });
+  const witness = await Witness.on(node, ["c", "clean"]);
+  const rows = [
+    ["id", "n", "{broken"],
+    ["id\u0001", "n", "1"],
+    ["", "n", "1"],
+    ["id", "n\u0001", "1"],
+    ["id", "n", JSON.stringify("x".repeat(2_000))],
+  ] as const;
+  for (const [i, [id, name, json]] of rows.entries()) {
+    await node.publish("c", event(`${i}`));
+    await witness.until("the event before", () => witness.idsOn("c").includes(`${i}`));
+    await stage.sql.unsafe(
+      `with c as (update ${stage.name("channels")} set top = top + 1,
+         changed = pg_current_xact_id() where channel = 'c' returning channel, top)
+       insert into ${stage.name("events")} (channel, number, id, event, json)
+       select channel, top, $1, $2, $3 from c`,
+      [id, name, json],
+    );
+    await witness.until("word of the loss", () => witness.lost.length === i + 1);
+    assertEquals(stage.errors.length, i + 1);
+    assertStringIncludes(stage.errors[i]?.message ?? "", 'channel "c"');
+    await stage.sql.unsafe(`delete from ${stage.name("events")} where id = $1`, [id]);
+  }
+  // A number that cannot be: nothing comes of it, and nothing ends.
+  await stage.sql.unsafe(`update ${stage.name("channels")} set top = 9223372036854775807,
+    changed = pg_current_xact_id() where channel = 'c'`);
+  await node.publish("clean", event("last"));
+  await witness.until("the last", () => witness.idsOn("clean").length === 1);
+  assertEquals(witness.lost.length, rows.length);
+});
+
+Deno.test("history is cut by number and by age, in small batches, by one node at a time", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node();
+  const channels = ["a", "b"];
+  for (const channel of channels) {
+    await Promise.all(
+      Array.from({ length: 1_200 }, (_, i) => node.publish(channel, event(`${i}`))),
+    );
+  }
+  const client = new Client({
+    url: server.url,
+    maxConnections: 2,
+    prepare: true,
+    statementTimeoutMs: 10_000,
+  });
+  const store = new Store(client, new Names({ schema: "stages", prefix: stage.prefix }), 1_000);
+  const stored = async () =>
+    (await stage.sql.unsafe<{ channel: string; count: number; first: number }[]>(
+      `select channel, count(*)::int as count, min(number)::int as first
+       from ${stage.name("events")} group by channel order by channel`,
+    )).map(({ channel, count, first }) => [channel, count, first]);
+  const sweep = (limits: { historySize: number; historyTtlMs: number; graceMs: number }) =>
+    new Retention(store, { ...limits, intervalMs: 60_000 }, () => {}).sweep();
+  try {
+    const limits = { historySize: 100, historyTtlMs: 3_600_000, graceMs: 3_600_000 };
+    await sweep(limits);
+    assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "younger than the grace");
+    const locked = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<void>();
+    const other = stage.sql.begin(async (tx) => {
+      await tx.unsafe(
+        `select pg_advisory_xact_lock(hashtextextended('stages.${stage.prefix} retention', 0))`,
+      );
+      locked.resolve();
+      await done.promise;
+    });
+    await locked.promise;
+    await sweep({ ...limits, graceMs: 0 });
+    assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "while another node is at it");
+    done.resolve();
+    await other;
+    await sweep({ ...limits, graceMs: 0 });
+    assertEquals(await stored(), [["a", 100, 1_101], ["b", 100, 1_101]], "by number");
+    await stage.sql.unsafe(
+      `update ${
+        stage.name("events")
+      } set stored_at = now() - interval '1 hour' where number < 1151`,
+    );
+    await sweep({ ...limits, historyTtlMs: 60_000 });
+    assertEquals(await stored(), [["a", 50, 1_151], ["b", 50, 1_151]], "by age");
+  } finally {
+    await client.close();
+  }
+  const { position } = await node.publish("a", event("next"));
+  const epoch = position?.epoch ?? "";
+  await using gone = node.subscribe("a", { after: { epoch, offset: 1_149 } });
+  assertEquals((await gone.ready).recovery, "lost");
+  await using whole = node.subscribe("a", { after: { epoch, offset: 1_150 } });
+  assertEquals(await whole.ready, {
+    position: { epoch, offset: 1_201 },
+    recovery: "ok",
+    missed: 51,
+  });
+});
+
+Deno.test("options that cannot work are refused with their name and rule", () => {
+  const url = "postgres://nobody@127.0.0.1:1/none";
+  const sql = postgres(url);
+  const cases: [PostgresBroadcasterOptions, string][] = [
+    [{ prefix: "p" }, '"url" and "sql"'],
+    [{ prefix: "p", url, sql }, '"url" and "sql"'],
+    [{ url }, '"schema" and "prefix"'],
+    [{ url, prefix: "" }, '"prefix"'],
+    [{ url, schema: "" }, '"schema"'],
+    [{ url, schema: 'a"; drop table users; --' }, '"schema"'],
+    [{ url, prefix: "Big" }, '"prefix"'],
+    [{ url, prefix: "a".repeat(31) }, '"prefix"'],
+    [{ url: "http://x", prefix: "p" }, '"url"'],
+    [{ url, prefix: "p", pollIntervalMs: 0 }, '"pollIntervalMs"'],
+    [{ url, prefix: "p", historySize: 0 }, '"historySize"'],
+    [{ url, prefix: "p", maxConnections: 1.5 }, '"maxConnections"'],
+  ];
+  for (const [options, part] of cases) {
+    assertThrows(() => new PostgresBroadcaster(options), BroadcastConfigError, part);
+  }
+  assertThrows(() => postgresMigration({ schema: "a-b" }), BroadcastConfigError, '"schema"');
+});
+
+Deno.test("tables of a version that is not ours are refused", async () => {
+  await using stage = new Stage(server);
+  await stage.node().publish("c", event("1"));
+  await stage.sql.unsafe(`update ${stage.name("store")} set version = 99`);
+  const node = stage.node();
+  const error = await assertRejects(() => node.publish("c", event("2")), BroadcastPublishError);
+  assertStringIncludes(String(error.cause), "version must be 1, got 99");
+  assertEquals(node.health, "connecting");
+  assertEquals(stage.errors.map(({ cause }) => String(cause)), [String(error.cause)]);
+});

@@ -1,0 +1,175 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async";
+import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
+import { Witness } from "../drivers/witness.ts";
+import { PostgresServer } from "./postgres_server.ts";
+import { Stage } from "./postgres_stage.ts";
+
+let server: PostgresServer;
+
+Deno.test.beforeAll(async () => {
+  server = await PostgresServer.start();
+});
+
+Deno.test.afterAll(() => server[Symbol.asyncDispose]());
+
+const event = (id: string) => ({ event: "n", data: id, id });
+
+const HOLD_MS = 2_000;
+
+/** Both nodes saw the same on every channel, numbered without a hole, and nothing was told lost. */
+function assertOneOrder(witnesses: readonly Witness[], counts: Readonly<Record<string, number>>) {
+  for (const [channel, count] of Object.entries(counts)) {
+    for (const witness of witnesses) {
+      const offsets = witness.seen.get(channel)?.map(({ position }) => position?.offset);
+      assertEquals(offsets, Array.from({ length: count }, (_, i) => i + 1), channel);
+      assertEquals(witness.idsOn(channel), witnesses[0]?.idsOn(channel), channel);
+      assertEquals(witness.lost, []);
+    }
+  }
+}
+
+async function witnessesOf(nodes: readonly DriverBroadcaster[], channels: readonly string[]) {
+  return await Promise.all(nodes.map((node) => Witness.on(node, channels)));
+}
+
+Deno.test("a transaction that publishes and stays open makes nobody wait, and is sent once it commits", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witnesses = await witnessesOf([a, b], ["same", "other"]);
+  const inside = Promise.withResolvers<void>();
+  const others = Promise.withResolvers<void>();
+  const transaction = stage.sql.begin(async (tx) => {
+    for (const id of ["t1", "t2", "t3"]) {
+      const receipt = await a.publish("same", event(id), { tx });
+      assertEquals(receipt, { id, position: undefined });
+    }
+    await b.publish("other", event("t4"), { tx });
+    inside.resolve();
+    await Promise.all([others.promise, delay(HOLD_MS)]);
+  });
+  await inside.promise;
+  // Would one of them wait for the transaction, both would wait for ever.
+  await Promise.all(
+    Array.from(
+      { length: 100 },
+      (_, i) => (i % 2 === 0 ? a : b).publish(i % 4 < 2 ? "same" : "other", event(`${i}`)),
+    ),
+  );
+  for (const witness of witnesses) {
+    await witness.until("what was published meanwhile", ({ count }) => count === 100);
+  }
+  others.resolve();
+  await transaction;
+  for (const witness of witnesses) {
+    await witness.until("what was committed", ({ count }) => count === 104);
+    assertEquals(witness.idsOn("same").slice(-3), ["t1", "t2", "t3"]);
+  }
+  assertOneOrder(witnesses, { same: 53, other: 51 });
+});
+
+Deno.test("what a transaction published that rolls back is never sent", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witnesses = await witnessesOf([a, b], ["c"]);
+  const aborted = stage.sql.begin(async (tx) => {
+    await a.publish("c", event("never"), { tx });
+    throw new Error("changed my mind");
+  });
+  await assertRejects(() => aborted, Error, "changed my mind");
+  await stage.sql.begin((tx) => a.publish("c", event("sent"), { tx }));
+  await b.publish("c", event("last"));
+  for (const witness of witnesses) {
+    await witness.until("both", ({ count }) => count === 2);
+    assertEquals(witness.idsOn("c").toSorted(), ["last", "sent"]);
+  }
+  assertOneOrder(witnesses, { c: 2 });
+});
+
+Deno.test("two transactions that publish on two channels in opposite order both commit", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witnesses = await witnessesOf([a, b], ["x", "y"]);
+  const firsts = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const publish = (node: typeof a, name: string, channels: readonly string[], turn: number) =>
+    stage.sql.begin(async (tx) => {
+      for (const channel of channels) {
+        await node.publish(channel, event(`${name} on ${channel}`), { tx });
+        firsts[turn]?.resolve();
+        // Each has published on one channel before any of them goes for its second.
+        await Promise.all(firsts.map(({ promise }) => promise));
+      }
+    });
+  await Promise.all([publish(a, "p", ["x", "y"], 0), publish(b, "q", ["y", "x"], 1)]);
+  for (const witness of witnesses) await witness.until("all", ({ count }) => count === 4);
+  assertOneOrder(witnesses, { x: 2, y: 2 });
+  const [row] = await stage
+    .sql`select deadlocks::int from pg_stat_database where datname = current_database()`;
+  assertEquals(row?.deadlocks, 0);
+});
+
+Deno.test("nodes that publish on the same channels in opposite order do not deadlock", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witnesses = await witnessesOf([a, b], ["x", "y"]);
+  for (let round = 0; round < 50; round++) {
+    await Promise.all([
+      a.publish("x", event(`a${round}`)),
+      a.publish("y", event(`a${round}`)),
+      b.publish("y", event(`b${round}`)),
+      b.publish("x", event(`b${round}`)),
+    ]);
+  }
+  for (const witness of witnesses) await witness.until("all", ({ count }) => count === 200);
+  assertOneOrder(witnesses, { x: 100, y: 100 });
+  const [row] = await stage
+    .sql`select deadlocks::int from pg_stat_database where datname = current_database()`;
+  assertEquals(row?.deadlocks, 0);
+});
+
+Deno.test("what was committed is sent, even if the node that published it is gone", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witness = await Witness.on(b, ["c"]);
+  await stage.sql.begin(async (tx) => {
+    await a.publish("c", event("orphan"), { tx });
+    await a.close();
+  });
+  await witness.until("the event", ({ count }) => count === 1);
+});
+
+Deno.test("two nodes that number the outbox at once keep the order of each transaction", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witness = await Witness.on(b, ["c"]);
+  // More than is numbered in one go, and no node looks before all is there.
+  const ids = Array.from({ length: 350 }, (_, i) => `${i}`);
+  await stage.sql.begin(async (tx) => {
+    for (const id of ids) await (Number(id) % 2 === 0 ? a : b).publish("c", event(id), { tx });
+  });
+  await witness.until("all", ({ count }) => count === ids.length);
+  assertEquals(witness.idsOn("c"), ids);
+});
+
+Deno.test("a publish in a transaction is refused where it cannot be stored, and where there is none", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node();
+  await node.publish("c", event("first"));
+  await stage.sql.begin(async (tx) => {
+    const error = await assertRejects(
+      () => node.publish("c", { event: "n", data: 1, id: "half \ud800" }, { tx }),
+      BroadcastPublishError,
+      "surrogate",
+    );
+    assertEquals(error.status, 400);
+    // The transaction is none the worse for it.
+    await node.publish("c", event("second"), { tx });
+  });
+  const error = await assertRejects(
+    // @ts-expect-error A client is no transaction: it would publish at once.
+    () => node.publish("c", event("third"), { tx: stage.sql }),
+    BroadcastPublishError,
+    '"tx"',
+  );
+  assertEquals(error.status, 400);
+});

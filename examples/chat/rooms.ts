@@ -12,7 +12,7 @@ export interface RoomInfo {
 export const LOBBY: RoomInfo = {
   id: "lobby",
   title: "Lobby",
-  topic: "Come in, say hello. The server talks here, too.",
+  topic: "Say hello. The server talks here, too.",
   channel: "chat.lobby",
   access: "everyone",
 };
@@ -36,7 +36,7 @@ export const ROOMS: readonly RoomInfo[] = [
   {
     id: "members",
     title: "Members",
-    topic: "Names are real here: everybody has logged in.",
+    topic: "Everybody here has logged in.",
     channel: "private-chat.members",
     access: "logged-in",
   },

@@ -1,4 +1,5 @@
 import { monotonicUlid } from "@std/ulid";
+import { deferred } from "./deferred.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import {
   type AnyBroadcastError,
@@ -66,7 +67,7 @@ export class Control implements ChannelListener {
   readonly #orders = new Map<string, Remembered>();
   #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
-  #becomesCurrent = Promise.withResolvers<void>();
+  #becomesCurrent = deferred<void>();
   #attachment: Attachment | undefined;
   #loads = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -212,7 +213,7 @@ export class Control implements ChannelListener {
       if (this.#backplane !== "up") return;
       this.#state = "current";
       this.#becomesCurrent.resolve();
-      this.#becomesCurrent = Promise.withResolvers();
+      this.#becomesCurrent = deferred();
     } catch (cause) {
       if (load === this.#loads) this.#fail(cause, () => this.#load());
     }

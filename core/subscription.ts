@@ -1,3 +1,4 @@
+import { deferred } from "./deferred.ts";
 import { type AnyBroadcastError, BroadcastClosedError, BroadcastOverflowError } from "./errors.ts";
 import type { BroadcastEvent, ChannelEvent, Position } from "./event.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
@@ -90,7 +91,7 @@ export class QueuedSubscription implements BroadcastSubscription, ChannelListene
   readonly ready: Promise<SubscriptionStart>;
   readonly #limits: SubscriptionLimits;
   readonly #attachment: Attachment;
-  readonly #ready = Promise.withResolvers<SubscriptionStart>();
+  readonly #ready = deferred<SubscriptionStart>();
   #queue: ChannelEvent[] = [];
   #queuedBytes = 0;
   #waiters: Waiter[] = [];

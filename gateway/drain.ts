@@ -1,3 +1,4 @@
+import { deferred } from "../core/deferred.ts";
 import { durationMs, type OptionCheck, readOptions } from "../core/options.ts";
 
 /** How to drain a gateway. Everything is optional. */
@@ -38,7 +39,7 @@ export class Drain {
    */
   constructor(options: DrainOptions, left: () => Iterable<Drainable>) {
     const { deadlineMs } = readOptions("a drain", options, CHECKS, DEFAULTS);
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve } = deferred<void>();
     this.over = promise;
     this.#resolve = resolve;
     this.#deadlineAtMs = Date.now() + deadlineMs;

@@ -1,4 +1,5 @@
 import type { Deadlines } from "../core/deadline.ts";
+import { deferred } from "../core/deferred.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import { parseServerMessage } from "../protocol/codec.ts";
 import type { ServerFrame, SubFrame, WirePosition } from "../protocol/frames.ts";
@@ -97,7 +98,7 @@ export class Sse<Subject> {
     if (!isChannelName(c)) return refuse(400, "sse.channel", CHANNEL_NAME_RULE);
     // An id that knows nothing of the channel is another stream's.
     const asked = [known.find((sub) => sub.c === c) ?? { t: "sub" as const, c, p: NOWHERE }];
-    const { promise, resolve } = Promise.withResolvers<Response>();
+    const { promise, resolve } = deferred<Response>();
     const stream = this.#createStream({
       asked,
       format: EVENTS_FORMAT,

@@ -1,3 +1,4 @@
+import { deferred } from "../core/deferred.ts";
 import type { BroadcastDriver, ChannelSink } from "../core/driver.ts";
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import type { BroadcastEvent, EventRecord, Position } from "../core/event.ts";
@@ -119,7 +120,7 @@ export function driverContract(open: OpenBackend, test: RegisterTest): void {
 
   withNodes("whom an event leaves out travels with it", async ({ driver }) => {
     const records: EventRecord[] = [];
-    const both = Promise.withResolvers<void>();
+    const both = deferred<void>();
     const subscription = await driver.subscribe("except", {
       live() {},
       event(record) {

@@ -1,3 +1,4 @@
+import { type Deferred, deferred } from "../../core/deferred.ts";
 import type { ChannelSink, DriverHost } from "../../core/driver.ts";
 import { BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/event.ts";
@@ -13,7 +14,7 @@ const OUTBOX_FIRST_MS = 5;
 
 interface Reading {
   readonly sink: ChannelSink;
-  readonly started: PromiseWithResolvers<void>;
+  readonly started: Deferred<void>;
   /** The last event that was handed over, or where the channel stood when it went live. */
   last: Position | undefined;
   /** Number of the newest event that is known to be stored. */
@@ -62,7 +63,7 @@ export class Reader {
 
   /** Adds a channel. `started` resolves once its sink went live. */
   subscribe(channel: string, sink: ChannelSink): { started: Promise<void>; end: () => void } {
-    const started = Promise.withResolvers<void>();
+    const started = deferred<void>();
     const reading: Reading = { sink, started, last: undefined, top: 0 };
     this.#forget(channel);
     this.#channels.set(channel, reading);

@@ -1,4 +1,5 @@
 import { BoundedBuffer } from "../../core/bounded_buffer.ts";
+import { deferred } from "../../core/deferred.ts";
 import type { ChannelSink } from "../../core/driver.ts";
 import { eventBytes, type Position } from "../../core/event.ts";
 import { backoffMs, Pauses } from "./pauses.ts";
@@ -26,7 +27,7 @@ export class Feed {
   readonly channel: string;
   /** Resolves when the channel is live for the first time. */
   readonly ready: Promise<void>;
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #ready = deferred<void>();
   readonly #source: FeedSource;
   readonly #sink: ChannelSink;
   readonly #pauses = new Pauses();

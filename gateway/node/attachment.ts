@@ -3,6 +3,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { type WebSocket, WebSocketServer } from "ws";
+import { type Deferred, deferred } from "../../core/deferred.ts";
 import { durationMs, readOptions } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
@@ -67,7 +68,7 @@ class GatewayAttachment<Subject> implements Attachment {
   readonly #handshakes: WebSocketServer;
   readonly #joiner = wireJoiner();
   readonly #open = new Set<WebSocket>();
-  #closing: PromiseWithResolvers<void> | undefined;
+  #closing: Deferred<void> | undefined;
 
   constructor(gateway: BroadcastGateway<Subject>, server: Server, closeTimeoutMs: number) {
     this.#gateway = gateway;
@@ -86,7 +87,7 @@ class GatewayAttachment<Subject> implements Attachment {
 
   close(): Promise<void> {
     if (this.#closing !== undefined) return this.#closing.promise;
-    this.#closing = Promise.withResolvers();
+    this.#closing = deferred();
     this.#server.off("upgrade", this.#onUpgrade);
     for (const ws of this.#open) ws.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
     this.#resolveIfClosed();

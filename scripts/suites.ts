@@ -1,6 +1,7 @@
 import { SOURCES } from "./project.ts";
 import {
   CHROMIUM,
+  NGINX,
   PGBOUNCER,
   POSTGRES,
   type Program,
@@ -32,5 +33,8 @@ export const SUITES = {
     args: ["test", "-A", "tests/drivers_on_servers"],
   },
   /** Whole systems: real browsers and programs in other languages. */
-  e2e: { programs: [CHROMIUM, PYTHON], args: ["test", "-A", "--unstable-bundle", "tests/e2e"] },
+  e2e: {
+    programs: [CHROMIUM, PYTHON, NGINX],
+    args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
+  },
 } as const satisfies Record<string, Suite>;

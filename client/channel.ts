@@ -61,7 +61,7 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
     this.#listeners = listeners;
     this.#subscription = subscription;
     this.#owner = owner;
-    this.presence = new ChannelPresence(subscription.members, listeners);
+    this.presence = new ChannelPresence(subscription, listeners);
     this.ready = new Promise((resolve) => {
       if (subscription.isLive) resolve(subscription.position);
       else listeners.add("\0subscribed", ({ position }) => resolve(position));

@@ -43,6 +43,8 @@ export interface SubscriptionActions {
 export class Subscription {
   readonly holds: Set<Listeners> = new Set();
   readonly members: Map<string, WireMember> = new Map();
+  /** How many there are where they are too many to list. */
+  memberCount: number | undefined;
   readonly #name: string;
   readonly #actions: SubscriptionActions;
   readonly #retry: Retry;
@@ -115,7 +117,8 @@ export class Subscription {
 
   /** The server said no, or ended what was live; false if that is about an older request. */
   refuse({ t, n, w = "never" }: Refusal): boolean {
-    if (t === "gone" ? !this.isLive : n !== this.#request) return false;
+    const isOurs = t === "gone" ? this.isLive : n === this.#request && this.#state !== "refused";
+    if (!isOurs) return false;
     this.#state = "refused";
     if (w !== "never") this.#retry.schedule(w);
     return true;
@@ -148,7 +151,8 @@ export class Subscription {
   }
 
   /** Everybody who is there; who came and left while nobody told is told now. */
-  here({ m = [] }: HereFrame): void {
+  here({ m = [], s }: HereFrame): void {
+    this.memberCount = s;
     const ids = new Set(m.map(({ id }) => id));
     for (const id of this.members.keys()) {
       if (!ids.has(id)) this.left(id);

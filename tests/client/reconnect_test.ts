@@ -120,10 +120,16 @@ Deno.test("after a sleep the first timer finds the silence", async () => {
 });
 
 /** A page, as far as the client asks for one. */
-function withPage(): { dispatch(type: string): void } & Disposable {
+function withPage(): { hidden: boolean; dispatch(type: string): void } & Disposable {
   const document = { hidden: false };
   Object.defineProperty(globalThis, "document", { value: document, configurable: true });
   return {
+    get hidden() {
+      return document.hidden;
+    },
+    set hidden(hidden) {
+      document.hidden = hidden;
+    },
     // In a page, "visibilitychange" bubbles from the document to the window.
     dispatch: (type) => void globalThis.dispatchEvent(new Event(type)),
     [Symbol.dispose]: () => void Reflect.deleteProperty(globalThis, "document"),
@@ -172,4 +178,80 @@ Deno.test("many clients that lose a server at once come back spread over the who
     assert(inSecond.length > 175, `${inSecond.length} in second ${second}`);
     assertLess(inSecond.length, 325);
   }
+});
+
+Deno.test("the server's ping sets the limit of silence", async () => {
+  using played = new PlayedClient({ maxSilenceMs: 1_000_000 });
+  await played.welcome2("1", 20_000);
+  await played.time.tick(39_999);
+  assertEquals(played.client.connected, true);
+  await played.time.tick(1);
+  assertEquals(played.closes, [{ code: 4102, willReconnect: true }]);
+});
+
+// Behind NAT, after a sleep, on a phone: the socket looks open and is dead, for minutes.
+Deno.test("whoever comes back asks for a sign of life, and does not wait long for it", async () => {
+  for (const type of ["online", "pageshow", "visibilitychange"]) {
+    using page = withPage();
+    using played = new PlayedClient();
+    await played.welcome2("1", 30_000);
+    page.dispatch(type);
+    assertEquals(played.allSent("unsub").map(({ c }) => c), [""], type);
+    played.socket.receive({ t: "ok", c: "", n: played.sent("unsub").n });
+    await played.time.tick(6_000);
+    assertEquals(played.client.connected, true, type);
+    page.dispatch(type);
+    await played.time.tick(4_999);
+    assertEquals(played.client.connected, true, type);
+    await played.time.tick(1);
+    assertEquals(played.closes, [{ code: 4102, willReconnect: true }], type);
+  }
+});
+
+Deno.test("a clock that jumped asks for a sign of life, one that ticks does not", async () => {
+  using played = new PlayedClient();
+  await played.welcome2("1", 30_000);
+  for (let second = 0; second < 100; second++) {
+    await played.time.tick(1_000);
+    played.socket.receive({ t: "ping" });
+  }
+  assertEquals(played.allSent("unsub"), []);
+  played.time.jump(40_000);
+  await played.time.tick(1);
+  assertEquals(played.allSent("unsub").length, 1);
+  await played.time.tick(5_000);
+  assertEquals(played.client.connected, false);
+});
+
+Deno.test("a hidden page is not looked after, but its network is", async () => {
+  using page = withPage();
+  using played = new PlayedClient();
+  await played.welcome2();
+  page.hidden = true;
+  page.dispatch("visibilitychange");
+  assertEquals(played.allSent("unsub"), []);
+  page.dispatch("online");
+  assertEquals(played.allSent("unsub").length, 1);
+});
+
+Deno.test("revision 1 has no question for a sign of life, and none is sent", async () => {
+  using page = withPage();
+  using played = new PlayedClient();
+  await played.welcome();
+  page.dispatch("online");
+  await played.time.tick(6_000);
+  assertEquals([played.socket.frames, played.client.connected], [[], true]);
+});
+
+Deno.test("bye: nothing that happens in the page cuts its wait", async () => {
+  using page = withPage();
+  using played = new PlayedClient();
+  await played.welcome2();
+  played.socket.receive({ t: "bye", r: "draining", ms: 8_000 });
+  await played.time.tick(1_000);
+  page.dispatch("online");
+  await played.time.tick(6_999);
+  assertEquals(played.opened, 1);
+  await played.time.tick(1);
+  assertEquals(played.opened, 2);
 });

@@ -1,0 +1,139 @@
+import { assertEquals } from "@std/assert";
+import { settle } from "@airwave/broadcast/testing";
+import { PlayedClient } from "./harness.ts";
+
+/** Tokens t1, t2, …; counts how many were asked for. */
+function tokens() {
+  let count = 0;
+  return {
+    get count() {
+      return count;
+    },
+    getToken: () => Promise.resolve(`t${++count}`),
+  };
+}
+
+Deno.test("the token goes in a frame, and nothing else does before it was accepted", async () => {
+  const { getToken } = tokens();
+  using played = new PlayedClient({ getToken });
+  const channel = played.client.channel("c");
+  channel.publish("n", 1);
+  await settle();
+  assertEquals(played.socket.url, "ws://fake/_broadcast?v=2");
+  await played.welcome2();
+  const { n } = played.sent("auth");
+  assertEquals(played.socket.frames, [{ t: "auth", n, k: "t1" }]);
+  assertEquals(played.client.connected, false);
+  played.socket.receive({ t: "ok", c: "", n });
+  await settle();
+  assertEquals(played.client.connected, true);
+  assertEquals(played.socket.frames.slice(1).map((frame) => (frame as { t: string }).t), [
+    "sub",
+    "pub",
+  ]);
+});
+
+Deno.test("a fresh token is awaited before every attempt", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  await settle();
+  await played.loseAndRetry();
+  await played.loseAndRetry();
+  assertEquals([source.count, played.opened], [3, 3]);
+  await played.welcome2();
+  assertEquals(played.sent("auth").k, "t3");
+});
+
+Deno.test("exp: a fresh token on the same connection, nothing is asked for again", async () => {
+  const { getToken } = tokens();
+  using played = new PlayedClient({ getToken });
+  played.client.channel("c");
+  await settle();
+  await played.welcome2();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  assertEquals(played.sent("auth").k, "t2");
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  await settle();
+  assertEquals([played.allSent("sub").length, played.opened], [1, 1]);
+  assertEquals(played.states, ["connected"]);
+});
+
+Deno.test("a refused token is asked for once more, and then it is over, with one error", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  const refuse = async () => {
+    await played.welcome2();
+    const { n } = played.sent("auth");
+    played.socket.receive({ t: "err", c: "", n, r: "unauthorized", k: "unauthorized", w: "never" });
+    await played.time.tick(10_000);
+  };
+  await settle();
+  await refuse();
+  assertEquals([played.client.state, source.count, played.errors], ["reconnecting", 2, []]);
+  await refuse();
+  await played.time.tick(60_000);
+  assertEquals([played.client.state, source.count, played.opened], ["disconnected", 2, 2]);
+  assertEquals(played.errors.map(({ code, reason }) => [code, reason]), [
+    ["client.connection_refused", "unauthorized"],
+  ]);
+});
+
+Deno.test("a connection that was closed for good is tried once more with a fresh token", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  await settle();
+  await played.loseAndRetry(4001);
+  assertEquals([source.count, played.opened], [2, 2]);
+  await played.loseAndRetry(4001);
+  assertEquals([played.client.state, played.errors.length], ["disconnected", 1]);
+});
+
+Deno.test("a server that cannot check a token now is asked later", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  await settle();
+  for (let attempt = 1; attempt < 5; attempt++) {
+    await played.welcome2();
+    const { n } = played.sent("auth");
+    played.socket.receive({ t: "err", c: "", n, r: "failed", k: "failed", w: "backoff" });
+    await played.time.tick(10_000);
+    assertEquals([played.client.state, source.count], ["reconnecting", attempt + 1]);
+  }
+});
+
+Deno.test("a token that cannot be had is asked for again later, and told", async () => {
+  let fails = true;
+  using played = new PlayedClient({
+    getToken: () => fails ? Promise.reject(new Error("offline")) : "t",
+  });
+  await settle();
+  assertEquals([played.client.state, played.opened], ["reconnecting", 0]);
+  assertEquals(played.errors.map(({ code }) => code), ["client.token"]);
+  fails = false;
+  await played.time.tick(10_000);
+  await played.welcome2();
+  assertEquals(played.sent("auth").k, "t");
+});
+
+Deno.test("a token that comes too late is not used", async () => {
+  const given = Promise.withResolvers<string>();
+  using played = new PlayedClient({ getToken: () => given.promise });
+  played.client.disconnect();
+  given.resolve("t");
+  await settle();
+  assertEquals([played.opened, played.client.state], [0, "disconnected"]);
+});
+
+Deno.test("without a token, or with a server of revision 1, there is no auth", async () => {
+  using guest = new PlayedClient({ getToken: () => undefined });
+  await guest.welcome2();
+  assertEquals([guest.client.connected, guest.socket.frames], [true, []]);
+  guest.client.disconnect();
+  const { getToken } = tokens();
+  using played = new PlayedClient({ getToken });
+  await settle();
+  await played.welcome();
+  assertEquals([played.client.connected, played.socket.frames], [true, []]);
+});

@@ -14,6 +14,7 @@ export interface ClientRequest {
 export interface Client<Subject> {
   readonly id: string;
   readonly subject: Subject | undefined;
+  readonly user: string | undefined;
   readonly revision: Revision;
   readonly isEnded: boolean;
   /** Whether the socket takes more without anything having to wait. */

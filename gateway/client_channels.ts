@@ -1,8 +1,10 @@
+import type { ChannelAuthorizationResult } from "../core/authorization.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { ChannelEvent, Position } from "../core/event.ts";
 import type { SubscriptionStart } from "../core/listener.ts";
+import type { PresenceListener } from "../core/presence_channel.ts";
 import type { Recovery, SubFrame, UnsubFrame, WirePosition } from "../protocol/frames.ts";
-import { isChannelName } from "../protocol/names.ts";
+import { isChannelName, isPresenceChannel } from "../protocol/names.ts";
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import { Backlog, type BacklogSink } from "./backlog.ts";
 import type { Client } from "./client.ts";
@@ -10,6 +12,9 @@ import { asBroadcastError } from "./client_publishes.ts";
 import { HeldChannel, type HeldChannelActions } from "./held_channel.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { SessionHost } from "./session.ts";
+
+/** For clients of revision 1, which are present and hear nothing of that. */
+const UNTOLD: PresenceListener = { here() {}, join() {}, leave() {} };
 
 /** The channels of one client: asked for, live, and told of with what happens on them. */
 export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink {
@@ -61,6 +66,22 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink 
     this.#backlog.clear();
   }
 
+  /** Asks for every channel again whether it may be held. */
+  reauthorize(): void {
+    for (const channel of this.#held.values()) this.#askAgain(channel);
+  }
+
+  /** Ends the subscription to a channel, or to all, because the application took it back. */
+  revoke(name: string | undefined): void {
+    for (const channel of [...this.#held.values()]) {
+      if (channel.name === (name ?? channel.name)) this.over(channel, "revoked");
+    }
+  }
+
+  expired(channel: HeldChannel): void {
+    this.#askAgain(channel);
+  }
+
   live(channel: HeldChannel, { position, recovery, missed }: SubscriptionStart): void {
     this.#host.subscribed(channel.name);
     const requests = channel.requests.splice(0);
@@ -69,6 +90,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink 
       const isResumed = isSamePosition(request.p, requests[0]?.p);
       this.#answer(request, position, isResumed ? recovery : "none", missed);
     }
+    if (isPresenceChannel(channel.name)) this.#watchPresence(channel);
   }
 
   event(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
@@ -123,21 +145,65 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink 
   async #open(channel: HeldChannel, p: WirePosition | undefined): Promise<void> {
     const { broadcaster } = this.#host.settings;
     try {
-      const decision = await broadcaster.authorizeFor(channel.name, this.#client.subject);
+      const decision = await this.#decide(channel.name);
       if (channel.isReleased) return;
       if (decision.authorized !== true) return this.over(channel, "unauthorized");
       const after = p && { epoch: p.e, offset: p.o };
-      channel.open(
-        (listener) => broadcaster.listen(channel.name, listener, { after }),
-        decision.expiresAt,
-      );
+      channel.open((listener) => broadcaster.listen(channel.name, listener, { after }), decision);
     } catch (error) {
-      if (channel.isReleased) return;
-      const failure = asBroadcastError(error, "Cannot open a subscription");
-      this.#host.report(failure);
-      const isRuleFailure = failure.code === "broadcast.authorization_failed";
-      this.over(channel, isRuleFailure ? "authorization failed" : "subscription failed");
+      this.#fail(channel, error);
     }
+  }
+
+  /** Asks whether a channel may still be held. */
+  async #askAgain(channel: HeldChannel): Promise<void> {
+    try {
+      const decision = await this.#decide(channel.name);
+      if (channel.isReleased) return;
+      if (decision.authorized === true) channel.holdUntil(decision.expiresAt);
+      else this.over(channel, "unauthorized");
+    } catch (error) {
+      this.#fail(channel, error);
+    }
+  }
+
+  /** A decision about who the client was when it was asked is none about who she is now. */
+  async #decide(channel: string): Promise<ChannelAuthorizationResult> {
+    for (;;) {
+      const { subject } = this.#client;
+      const decision = await this.#host.access.decide(channel, this.#client);
+      if (subject === this.#client.subject) return decision;
+    }
+  }
+
+  #fail(channel: HeldChannel, error: unknown): void {
+    if (channel.isReleased) return;
+    const failure = asBroadcastError(error, "Cannot open a subscription");
+    this.#host.report(failure);
+    const isRuleFailure = failure.code === "broadcast.authorization_failed";
+    this.over(channel, isRuleFailure ? "authorization failed" : "subscription failed");
+  }
+
+  /** The roster comes behind what the client missed. */
+  #watchPresence(channel: HeldChannel): void {
+    const { broadcaster } = this.#host.settings;
+    const { name, presence } = channel;
+    const isTold = this.#client.revision === 2;
+    queueMicrotask(() => {
+      try {
+        channel.watchPresence(() =>
+          broadcaster.watchPresence(
+            name,
+            isTold
+              ? this.#host.presenceFrames.listener(name, (frame) => this.#client.sendEncoded(frame))
+              : UNTOLD,
+            presence,
+          )
+        );
+      } catch (error) {
+        this.#fail(channel, error);
+      }
+    });
   }
 
   #release(channel: HeldChannel): void {

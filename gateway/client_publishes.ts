@@ -79,10 +79,10 @@ export class ClientPublishes<Subject> {
     const { subject, id: clientId } = this.#client;
     try {
       // The rule of a channel that is held was asked already.
-      if (!this.#channels.holds(channel)) {
-        const decision = await broadcaster.authorizeFor(channel, subject);
-        if (decision.authorized !== true) return "publish denied";
-      }
+      const mayHold = this.#channels.holds(channel)
+        ? await this.#host.access.stillHolds(channel, this.#client)
+        : (await this.#host.access.decide(channel, this.#client)).authorized === true;
+      if (!mayHold) return "publish denied";
       const request = { channel, event, data, subject, clientId };
       const answer = allowClientPublish(request);
       const decision = await this.#host.deadlines.race(answer, authorizationTimeoutMs);

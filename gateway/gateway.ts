@@ -5,12 +5,15 @@ import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
+import { Access } from "./access.ts";
 import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
 import { Flusher } from "./flusher.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
+import { HttpPublish } from "./http_publish.ts";
 import { OriginPolicy } from "./origin.ts";
+import { PresenceFrames } from "./presence_frames.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 import { Sse } from "./sse.ts";
@@ -58,6 +61,8 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   readonly #closing = new Set<Session<Subject>>();
   #state: "open" | "draining" | "closed" = "open";
   #drain: Drain | undefined;
+  #reauthorization: ReturnType<typeof setInterval> | undefined;
+  readonly #httpPublish: HttpPublish | undefined;
 
   /**
    * Makes a gateway; it listens nowhere by itself.
@@ -73,6 +78,8 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       ["broadcaster"],
     );
     this.#settings = settings;
+    this.#httpPublish = settings.httpPublish &&
+      new HttpPublish(settings.broadcaster, settings.httpPublish);
     this.#origins = new OriginPolicy(settings.allowedOrigins);
     this.#reporter = new ErrorReporter(
       settings.onError,
@@ -84,6 +91,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       encoder: new EventEncoder(),
       flusher: new Flusher(),
       backlogLimit: new BacklogLimit(settings.maxBacklogBytes),
+      access: new Access(
+        settings.broadcaster,
+        this.#deadlines,
+        settings.authorizationTimeoutMs,
+        (order) => {
+          for (const session of [...this.#sessions]) session.obey(order);
+        },
+      ),
+      presenceFrames: new PresenceFrames(),
       report: (error) => this.#reporter.report(error),
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
@@ -135,7 +151,14 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * leaves before the upgrade, Deno 2.9 never closes its socket.
    */
   readonly handler = (request: Request): Response | Promise<Response> =>
-    this.#sse.handle(request) ?? this.#upgrade(request);
+    this.#publish(request) ?? this.#sse.handle(request) ?? this.#upgrade(request);
+
+  #publish(request: Request): Response | Promise<Response> | undefined {
+    if (this.#httpPublish === undefined || !this.#isAt(request, "publish")) return;
+    return this.#state === "open"
+      ? this.#httpPublish.handle(request)
+      : answer(503, "The gateway is closed");
+  }
 
   #upgrade(request: Request): Response {
     const refused = this.refusal(request);
@@ -201,6 +224,8 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       return session;
     }
     this.#sessions.add(session);
+    this.#host.access.open();
+    this.#scheduleReauthorization();
     if (this.#settings.resolveSubject === undefined) this.#start(session, undefined);
     else this.#resolve(session, request, this.#settings.resolveSubject);
     return session;
@@ -252,6 +277,8 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     this.#state = "closed";
     for (const session of [...this.#sessions]) session.end(CLOSE.goingAway);
     this.#deadlines.close();
+    this.#host.access.close();
+    clearInterval(this.#reauthorization);
     this.#host.flusher.close();
     this.#drain?.end();
     return Promise.resolve();
@@ -260,6 +287,12 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** The same as {@linkcode BroadcastGateway.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Whether a request is for something below the gateway's path. */
+  #isAt(request: Request, name: string): boolean {
+    const { path } = this.#settings;
+    return new URL(request.url).pathname === `${path === "/" ? "" : path}/${name}`;
   }
 
   #resolve(
@@ -303,6 +336,14 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       "onDisconnect",
       () => this.#settings.onDisconnect?.({ ...session.info, code, reason }),
     );
+  }
+
+  #scheduleReauthorization(): void {
+    const { reauthorizeIntervalMs } = this.#settings;
+    if (reauthorizeIntervalMs === undefined) return;
+    this.#reauthorization ??= setInterval(() => {
+      for (const session of this.#sessions) session.reauthorize();
+    }, reauthorizeIntervalMs);
   }
 
   #endDrainIfEmpty(): void {

@@ -1,11 +1,10 @@
 import type { ChannelEvent, Position } from "../core/event.ts";
+import type { ChannelAuthorizationResult, PresenceInfo } from "../core/authorization.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "../core/listener.ts";
 import type { SubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
-
-/** Longest wait of a platform timer; an expiry further away is waited for in steps. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+import { LongTimer } from "./long_timer.ts";
 
 /** What a held channel tells its session. */
 export interface HeldChannelActions {
@@ -17,6 +16,8 @@ export interface HeldChannelActions {
   lost(channel: HeldChannel): void;
   /** The server could not keep the subscription. */
   failed(error: AnyBroadcastError): void;
+  /** The rule's yes has run out. */
+  expired(channel: HeldChannel): void;
   /** The subscription is over, for this reason. */
   over(channel: HeldChannel, reason: ErrReason): void;
 }
@@ -31,6 +32,8 @@ export class HeldChannel implements ChannelListener {
   readonly requests: SubFrame[];
   /** The last event that was sent, or where the subscription began. */
   position: Position | undefined;
+  /** How the client appears on a presence channel. */
+  presence: PresenceInfo | undefined;
   /** How many of its events wait for room. */
   backlog = 0;
   /** How many missed events are still to come. */
@@ -38,7 +41,9 @@ export class HeldChannel implements ChannelListener {
   readonly #actions: HeldChannelActions;
   #state: "asking" | "opening" | "live" | "released" = "asking";
   #attachment: Attachment | undefined;
-  #expiry: ReturnType<typeof setTimeout> | undefined;
+  readonly #expiry = new LongTimer();
+  /** Ends the watch of who is present. */
+  #unwatch = () => {};
 
   constructor(request: SubFrame, actions: HeldChannelActions) {
     this.name = request.c;
@@ -56,16 +61,33 @@ export class HeldChannel implements ChannelListener {
   }
 
   /** The rule said yes. */
-  open(attach: (listener: ChannelListener) => Attachment, expiresAt: number | undefined): void {
+  open(
+    attach: (listener: ChannelListener) => Attachment,
+    decision: ChannelAuthorizationResult,
+  ): void {
     this.#state = "opening";
+    this.presence = decision.presence;
     this.#attachment = attach(this);
-    if (expiresAt !== undefined) this.#expireAt(expiresAt);
+    this.holdUntil(decision.expiresAt);
+  }
+
+  /** The rule said yes again: until then, or for good. */
+  holdUntil(expiresAt: number | undefined): void {
+    if (expiresAt === undefined) return this.#expiry.clear();
+    this.#expiry.set(Math.max(0, expiresAt - Date.now()), () => this.#actions.expired(this));
+  }
+
+  /** Watches who is present, for as long as the channel is held. */
+  watchPresence(watch: () => () => void): void {
+    if (this.isReleased) return;
+    this.#unwatch = watch();
   }
 
   /** Ends it without a word to the client. Idempotent. */
   release(): void {
     this.#state = "released";
-    clearTimeout(this.#expiry);
+    this.#expiry.clear();
+    this.#unwatch();
     this.#attachment?.detach();
   }
 
@@ -89,17 +111,5 @@ export class HeldChannel implements ChannelListener {
   ended(error: AnyBroadcastError | undefined): void {
     if (error !== undefined) this.#actions.failed(error);
     this.#actions.over(this, "subscription failed");
-  }
-
-  #expireAt(expiresAt: number): void {
-    const remainingMs = expiresAt - Date.now();
-    if (remainingMs <= 0) {
-      this.#actions.over(this, "unauthorized");
-      return;
-    }
-    this.#expiry = setTimeout(
-      () => this.#expireAt(expiresAt),
-      Math.min(remainingMs, MAX_TIMER_MS),
-    );
   }
 }

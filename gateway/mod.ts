@@ -24,5 +24,6 @@ export type {
   DisconnectionInfo,
   GatewayLogger,
 } from "./options.ts";
+export type { HttpPublishOptions } from "./http_publish.ts";
 export type { RateLimit } from "./rate_limit.ts";
 export type { GatewaySocket, SocketEvents } from "./socket.ts";

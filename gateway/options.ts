@@ -8,6 +8,7 @@ import {
   type OptionCheck,
   type Resolved,
 } from "../core/options.ts";
+import type { HttpPublishOptions } from "./http_publish.ts";
 import { normalizeOrigin } from "./origin.ts";
 import { type RateLimit, rateLimitCheck } from "./rate_limit.ts";
 
@@ -15,8 +16,10 @@ import { type RateLimit, rateLimitCheck } from "./rate_limit.ts";
 export interface ConnectionInfo<Subject = unknown> {
   /** Connection id, also known to the client; names a connection, proves nothing. */
   readonly id: string;
-  /** What `resolveSubject` made of the request. */
+  /** What `resolveSubject` or `resolveToken` made of it; `undefined` until there was a token. */
   readonly subject: Subject | undefined;
+  /** The user that `identify` made of the subject. */
+  readonly user: string | undefined;
 }
 
 /** Why a connection ended, as hooks are told. */
@@ -65,6 +68,32 @@ export interface BroadcastGatewayOptions<Subject = unknown> {
   readonly resolveSubject?:
     | ((request: Request) => Subject | undefined | Promise<Subject | undefined>)
     | undefined;
+  /**
+   * Says who a token belongs to; may be async. With it a client that `resolveSubject` does not know has
+   * to send a token, and anybody may send a fresh one before the subject expires. `undefined` refuses
+   * the token; a throw, or no answer within `authorizationTimeoutMs`, refuses it for now.
+   */
+  readonly resolveToken?:
+    | ((token: string) => Subject | undefined | Promise<Subject | undefined>)
+    | undefined;
+  /** Milliseconds that a client has to send its first token; 15,000 unless told. */
+  readonly authTimeoutMs?: number | undefined;
+  /**
+   * Says which user a subject is: a stable id of 1 to 200 characters without control characters, or
+   * `undefined` for nobody in particular. It is what `disconnect`, `revoke` and `sendToUser` name. A
+   * throw refuses the connection.
+   *
+   * A subject with a number `expiresAt`, in milliseconds since 1970, holds until then: the client is
+   * asked for a fresh token ahead, and its connection ends where none came.
+   */
+  readonly identify?: ((subject: Subject) => string | undefined) | undefined;
+  /**
+   * Milliseconds between two times that every live subscription is authorized again; never unless
+   * told. A subscription is asked again in any case when its authorization or its subject expires.
+   */
+  readonly reauthorizeIntervalMs?: number | undefined;
+  /** Publishing over HTTP, at `{path}/publish`; off unless told. */
+  readonly httpPublish?: HttpPublishOptions | undefined;
   /**
    * Allows a client to publish, with `true` and nothing else. Asked after the channel's own rule.
    * Without it clients cannot publish.
@@ -119,6 +148,7 @@ export const DEFAULTS = {
   pingIntervalMs: 30_000,
   pongTimeoutMs: 10_000,
   authorizationTimeoutMs: 10_000,
+  authTimeoutMs: 15_000,
   maxFrameBytes: 64 * 1024,
   maxQueuedBytes: 2 * 1024 * 1024,
   maxBacklogBytes: 64 * 1024 * 1024,
@@ -130,12 +160,17 @@ export const DEFAULTS = {
 
 /** How every option of a gateway is checked. */
 export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>]: OptionCheck } = {
-  broadcaster: having("listen", "publish", "authorizeFor"),
+  broadcaster: having("listen", "publish", "authorizeFor", "watchControl", "watchPresence"),
   path: (value) =>
     typeof value === "string" && (value === "/" || /^(\/[A-Za-z0-9._~-]+)+$/.test(value))
       ? undefined
       : 'a path such as "/_broadcast", without a slash at its end',
   resolveSubject: callback,
+  resolveToken: callback,
+  authTimeoutMs: durationMs(1),
+  identify: callback,
+  reauthorizeIntervalMs: durationMs(1),
+  httpPublish: (value) => typeof value === "object" && value !== null ? undefined : "an object",
   allowClientPublish: callback,
   allowedOrigins: (value) =>
     Array.isArray(value) &&

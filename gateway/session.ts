@@ -5,6 +5,8 @@ import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import { parseClientMessage } from "../protocol/codec.ts";
 import type { ClientFrame, Revision, ServerFrame } from "../protocol/frames.ts";
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
+import type { ControlOrder } from "../core/orders.ts";
+import type { Access } from "./access.ts";
 import type { BacklogLimit } from "./backlog.ts";
 import type { Client, ClientRequest } from "./client.ts";
 import { ClientChannels } from "./client_channels.ts";
@@ -13,6 +15,8 @@ import type { EncodedFrame } from "./encoded_frame.ts";
 import { encode, type EventEncoder } from "./encoder.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import { Identity, type IdentityOwner } from "./identity.ts";
+import type { PresenceFrames } from "./presence_frames.ts";
 import type { ConnectionInfo, GatewaySettings } from "./options.ts";
 import { OutboundQueue } from "./outbound_queue.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
@@ -26,6 +30,8 @@ export interface SessionHost<Subject> {
   readonly encoder: EventEncoder;
   readonly flusher: Flusher;
   readonly backlogLimit: BacklogLimit;
+  readonly access: Access<Subject>;
+  readonly presenceFrames: PresenceFrames;
   report(error: AnyBroadcastError): void;
   /** A channel became live on, or left, one connection. */
   subscribed(channel: string): void;
@@ -47,7 +53,7 @@ export interface SessionEnd {
  * One connection: reads the client's frames, asks the rules, passes events on. It ends when it
  * decides to or when its socket did, whichever comes first, and leaves nothing behind.
  */
-export class Session<Subject> implements SocketEvents, Client<Subject>, Flushable {
+export class Session<Subject> implements SocketEvents, Client<Subject>, Flushable, IdentityOwner {
   readonly id: string = crypto.randomUUID();
   readonly revision: Revision;
   readonly #socket: GatewaySocket;
@@ -56,7 +62,10 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
   #heartbeat: Heartbeat | undefined;
   readonly #channels: ClientChannels<Subject>;
   readonly #publishes: ClientPublishes<Subject>;
-  #subject: Subject | undefined;
+  readonly #identity: Identity<Subject>;
+  /** What the client said before it is known who she is. */
+  #unheard: { readonly frame: ClientFrame; readonly size: number }[] = [];
+  #unheardBytes = 0;
   /**
    * `joining` until it is known who is there, `leaving` when it was told to come back later: in both,
    * nothing is read from the client.
@@ -73,17 +82,22 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
       batches: revision === 2,
       onBroken: () => this.#finish(1006, "socket closed"),
     });
+    this.#identity = new Identity(host, this);
     this.#channels = new ClientChannels(host, this);
     this.#publishes = new ClientPublishes(host, this, this.#channels);
   }
 
   /** Who this connection is, as hooks are told. */
   get info(): ConnectionInfo<Subject> {
-    return { id: this.id, subject: this.#subject };
+    return { id: this.id, subject: this.subject, user: this.user };
   }
 
   get subject(): Subject | undefined {
-    return this.#subject;
+    return this.#identity.subject;
+  }
+
+  get user(): string | undefined {
+    return this.#identity.user;
   }
 
   get isEnded(): boolean {
@@ -92,7 +106,8 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
 
   /** Welcomes the client; from here on it is heard, and asked for signs of life. */
   start(subject: Subject | undefined, announce: () => void): void {
-    this.#subject = subject;
+    this.#identity.start(subject);
+    if (this.isEnded) return;
     this.#state = "open";
     announce();
     if (this.isEnded) return;
@@ -180,6 +195,8 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     const wasWelcomed = this.#state !== "joining";
     this.#state = "ended";
     this.#heartbeat?.stop();
+    this.#identity.stop();
+    this.#unheard = [];
     this.#queue.clear();
     this.#host.flusher.remove(this);
     this.#channels.releaseAll();
@@ -187,7 +204,49 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     return true;
   }
 
+  /** Everything that was decided about the client has to be asked again, or for the first time. */
+  identified(isFirst: boolean): void {
+    const { user } = this;
+    if (user !== undefined) this.#assertMayConnect(user);
+    if (!isFirst) return this.#channels.reauthorize();
+    for (const { frame, size } of this.#unheard.splice(0)) this.#receive(frame, size);
+  }
+
+  /** Asks for every channel again whether it may be held. */
+  reauthorize(): void {
+    this.#channels.reauthorize();
+  }
+
+  /** Does as the application told all nodes, if it is about this client. */
+  obey(order: ControlOrder): void {
+    const isMeant = "user" in order ? order.user === this.user : order.clientId === this.id;
+    if (!isMeant) return;
+    if (order.type === "disconnect") this.end(CLOSE.disconnected);
+    else this.#channels.revoke(order.channel);
+  }
+
+  /** What cannot be known now is asked again with each channel. */
+  #assertMayConnect(user: string): void {
+    this.#host.access.mayConnect(user).then((isAllowed) => {
+      if (!isAllowed && user === this.user) this.end(CLOSE.disconnected);
+    }, () => {});
+  }
+
+  /** Keeps what cannot be decided yet, within the limits of any other queue. */
+  #keepUnheard(frame: ClientFrame, size: number): void {
+    const { maxQueuedBytes, subscribeRate } = this.#host.settings;
+    this.#unheardBytes += size;
+    if (this.#unheardBytes <= maxQueuedBytes && this.#unheard.length < subscribeRate.burst) {
+      this.#unheard.push({ frame, size });
+    } else if (frame.t === "sub" || frame.t === "pub") {
+      this.refuse(frame, frame.t === "sub" ? "rate limited" : "publish rate limited");
+    }
+  }
+
   #receive(frame: ClientFrame, size: number): void {
+    if (!this.#identity.isKnown && frame.t !== "auth" && frame.t !== "pong") {
+      return this.#keepUnheard(frame, size);
+    }
     switch (frame.t) {
       case "sub":
         return this.#channels.subscribe(frame);
@@ -196,6 +255,8 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
       case "pub":
         return this.#publishes.accept(frame, size);
       case "auth":
+        this.#identity.renew(frame);
+        return;
       case "pong":
         // Every message counts as a sign of life.
         return;

@@ -25,6 +25,10 @@ export const CLOSE = {
   goingAway: { code: 1001, reason: "going away" },
   /** A frame was larger than the gateway takes. */
   frameTooLarge: { code: 1009, reason: "frame too large" },
+  /** The application asks for tokens, and the client sent none in time. */
+  unauthenticated: { code: 4000, reason: "unauthenticated" },
+  /** The application disconnected this client or user: `disconnect()`. */
+  disconnected: { code: 4001, reason: "disconnected" },
   /** The client read too slowly and its queue was full. */
   slowConsumer: { code: 4100, reason: "slow consumer" },
   /** The client did not answer a ping in time. */
@@ -33,6 +37,8 @@ export const CLOSE = {
   serverSilent: SERVER_SILENT,
   /** Who is asking could not be found out: the application's `resolveSubject` failed. */
   subjectUnknown: { code: 4103, reason: "subject unknown" },
+  /** The subject expired, and no fresh token came. */
+  subjectExpired: { code: 4104, reason: "subject expired" },
   /** The gateway is draining: come back at once, or when its `bye` said. Revision 2. */
   draining: { code: 4200, reason: "draining" },
 } as const satisfies Record<string, CloseCode>;

@@ -18,6 +18,10 @@ export interface ReasonDetails {
 export const REASONS = {
   /** The channel's rule said no, or does not hold any more. */
   "unauthorized": { k: "unauthorized", w: "never" },
+  /** The application took it back: `revoke()`. */
+  "revoked": { k: "revoked", w: "never" },
+  /** The token is none, has expired, or is another user's. */
+  "token refused": { k: "token_refused", w: "never" },
   /** The channel's rule threw or took too long. */
   "authorization failed": { k: "authorization_failed", w: "backoff" },
   /** The application does not let this client publish this. */

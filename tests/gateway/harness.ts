@@ -3,6 +3,7 @@ import {
   BroadcastGateway,
   type BroadcastGatewayOptions,
   type DisconnectionInfo,
+  type DriverBroadcaster,
   MemoryBroadcaster,
   type SocketEvents,
 } from "@airwave/broadcast";
@@ -25,13 +26,17 @@ export interface PlayedClient {
 
 /** A gateway over memory, with clients played by the test and everything its hooks said. */
 export class PlayedGateway implements AsyncDisposable {
-  readonly broadcaster = new MemoryBroadcaster<User>();
+  readonly broadcaster: DriverBroadcaster<User>;
   readonly errors: BroadcastError[] = [];
   readonly disconnections: DisconnectionInfo<User>[] = [];
   readonly gateway: BroadcastGateway<User>;
   readonly #subjects = new WeakMap<Request, User>();
 
-  constructor(options: Partial<BroadcastGatewayOptions<User>> = {}) {
+  constructor(
+    options: Partial<BroadcastGatewayOptions<User>> = {},
+    broadcaster: DriverBroadcaster<User> = new MemoryBroadcaster<User>(),
+  ) {
+    this.broadcaster = broadcaster;
     this.gateway = new BroadcastGateway<User>({
       broadcaster: this.broadcaster,
       onError: (error) => this.errors.push(error),

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   BroadcastConfigError,
   type BroadcastEventInit,
+  BroadcastGateway,
   MemoryBroadcaster,
   type PublishOptions,
 } from "@airwave/broadcast";
@@ -302,5 +303,29 @@ Deno.test("weak keys and unknown options are refused where they are given", () =
     () => new HttpPublish(broadcaster, { keys: [KEY], maxBodyByte: 1 }),
     BroadcastConfigError,
     "maxBodyByte",
+  );
+});
+
+Deno.test("a gateway takes publishes at its path where keys are configured, and nowhere else", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  await using off = new BroadcastGateway({ broadcaster });
+  await using on = new BroadcastGateway({ broadcaster, path: "/", httpPublish: { keys: [KEY] } });
+  const post = (path: string) =>
+    new Request(`http://app.example${path}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${KEY}` },
+      body: JSON.stringify({ channel: "news", event: "n", data: 1 }),
+    });
+  assertEquals((await off.handler(post("/_broadcast/publish"))).status, 404);
+  const response = await on.handler(post("/publish"));
+  assertEquals(response.status, 200);
+  await response.body?.cancel();
+  assertEquals((await on.handler(post("/publish/"))).status, 404);
+  await on.close();
+  assertEquals((await on.handler(post("/publish"))).status, 503);
+  assertThrows(
+    () => new BroadcastGateway({ broadcaster, httpPublish: { keys: ["weak"] } }),
+    BroadcastConfigError,
+    "keys",
   );
 });

@@ -54,10 +54,13 @@ Deno.test("the codes that are sent, with their reasons and verdicts", () => {
     ["clientLeft", 1000, "client left", "backoff"],
     ["goingAway", 1001, "going away", "backoff"],
     ["frameTooLarge", 1009, "frame too large", "never"],
+    ["unauthenticated", 4000, "unauthenticated", "never"],
+    ["disconnected", 4001, "disconnected", "never"],
     ["slowConsumer", 4100, "slow consumer", "backoff"],
     ["pingTimeout", 4101, "ping timeout", "backoff"],
     ["serverSilent", 4102, "server silent", "backoff"],
     ["subjectUnknown", 4103, "subject unknown", "backoff"],
+    ["subjectExpired", 4104, "subject expired", "backoff"],
     ["draining", 4200, "draining", "now"],
   ]);
 });

@@ -1,0 +1,145 @@
+import { BroadcastConfigError } from "../core/errors.ts";
+import { describe } from "../core/options.ts";
+import { isEventName } from "../protocol/names.ts";
+import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
+import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
+import type { ErrReason } from "../protocol/reasons.ts";
+import { asBroadcastError } from "./client_publishes.ts";
+import { LongTimer } from "./long_timer.ts";
+import { TokenBucket } from "./rate_limit.ts";
+import type { SessionHost } from "./session.ts";
+
+/** How long before a subject expires its client is told, at most; at least half of what is left. */
+const NOTICE_MS = 30_000;
+
+/** How often one connection may bring a token: a client needs one now and then, a guesser many. */
+const TOKEN_RATE = { burst: 10, perSecond: 1 };
+
+/** What an identity tells its session. */
+export interface IdentityOwner {
+  readonly revision: number;
+  readonly isEnded: boolean;
+  send(frame: ServerFrame): void;
+  refuse(request: { readonly c: string; readonly n: number }, reason: ErrReason): void;
+  end(close: CloseCode): void;
+  /** It is known who this is; or it is known anew, and every decision has to be asked again. */
+  identified(isFirst: boolean): void;
+}
+
+/**
+ * Who is behind a connection, over time: from the request, or from tokens where the application asks
+ * for them, until that expires.
+ */
+export class Identity<Subject> {
+  readonly #host: SessionHost<Subject>;
+  readonly #owner: IdentityOwner;
+  readonly #tokens = new TokenBucket(TOKEN_RATE);
+  readonly #timer = new LongTimer();
+  #subject: Subject | undefined;
+  #user: string | undefined;
+  /** `waiting` for the first token: nothing else of the client is heard. */
+  #state: "waiting" | "known" = "waiting";
+  #isAsking = false;
+
+  constructor(host: SessionHost<Subject>, owner: IdentityOwner) {
+    this.#host = host;
+    this.#owner = owner;
+  }
+
+  get subject(): Subject | undefined {
+    return this.#subject;
+  }
+
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  get isKnown(): boolean {
+    return this.#state === "known";
+  }
+
+  /** Begins with what the request said; where that is nothing and tokens are asked for, it waits. */
+  start(subject: Subject | undefined): void {
+    const { resolveToken, authTimeoutMs } = this.#host.settings;
+    if (subject === undefined && resolveToken !== undefined) {
+      this.#timer.set(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
+    } else {
+      try {
+        this.#accept(subject, this.#identify(subject));
+      } catch (error) {
+        this.#host.report(asBroadcastError(error, "Cannot identify a client"));
+        this.#owner.end(CLOSE.subjectUnknown);
+      }
+    }
+  }
+
+  /** Takes a fresh token. It may not make somebody else of the client: channels are hers. */
+  async renew({ n, k: token }: AuthFrame): Promise<void> {
+    const request = { c: "", n };
+    const { resolveToken, authorizationTimeoutMs } = this.#host.settings;
+    if (resolveToken === undefined) return this.#owner.refuse(request, "token refused");
+    if (this.#isAsking || !this.#tokens.take()) return this.#owner.refuse(request, "rate limited");
+    this.#isAsking = true;
+    try {
+      const answer = resolveToken(token);
+      const subject = await this.#host.deadlines.race(answer, authorizationTimeoutMs);
+      if (this.#owner.isEnded) return;
+      const user = this.#identify(subject);
+      const isRefused = subject === undefined || !(expiryOf(subject) > Date.now()) ||
+        (this.isKnown && user !== this.#user);
+      if (isRefused) return this.#owner.refuse(request, "token refused");
+      this.#accept(subject, user, () => this.#owner.send({ t: "ok", c: "", n }));
+    } catch (error) {
+      if (this.#owner.isEnded) return;
+      this.#host.report(asBroadcastError(error, "Cannot take a client's token"));
+      this.#owner.refuse(request, "authorization failed");
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  stop(): void {
+    this.#timer.clear();
+  }
+
+  #accept(subject: Subject | undefined, user: string | undefined, answer = () => {}): void {
+    const isFirst = !this.isKnown;
+    this.#subject = subject;
+    this.#user = user;
+    this.#state = "known";
+    this.#timer.clear();
+    const remainingMs = expiryOf(subject) - Date.now();
+    if (!(remainingMs > 0)) return this.#owner.end(CLOSE.subjectExpired);
+    if (remainingMs < Infinity) this.#expireIn(remainingMs);
+    answer();
+    this.#owner.identified(isFirst);
+  }
+
+  #expireIn(remainingMs: number): void {
+    const end = () => this.#owner.end(CLOSE.subjectExpired);
+    if (this.#owner.revision === 1) return this.#timer.set(remainingMs, end);
+    const noticeMs = Math.min(NOTICE_MS, remainingMs / 2);
+    this.#timer.set(remainingMs - noticeMs, () => {
+      this.#timer.set(noticeMs, end);
+      this.#owner.send({ t: "exp", s: Math.floor(noticeMs / 1000) });
+    });
+  }
+
+  #identify(subject: Subject | undefined): string | undefined {
+    const user = subject === undefined ? undefined : this.#host.settings.identify?.(subject);
+    if (user === undefined || isEventName(user)) return user;
+    throw new BroadcastConfigError(
+      `Cannot identify a client: a user id is 1 to 200 characters without control characters, got ${
+        describe(user)
+      }`,
+    );
+  }
+}
+
+/** When a subject expires, in milliseconds since 1970; what cannot be read has expired. */
+function expiryOf(subject: unknown): number {
+  if (typeof subject !== "object" || subject === null || !("expiresAt" in subject)) return Infinity;
+  const { expiresAt } = subject;
+  if (expiresAt === undefined) return Infinity;
+  return typeof expiresAt === "number" && !Number.isNaN(expiresAt) ? expiresAt : 0;
+}

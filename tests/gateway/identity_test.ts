@@ -1,0 +1,316 @@
+/** Who a client is, over time, and what becomes of it when that changes. */
+import { assert, assertEquals } from "@std/assert";
+import { DriverBroadcaster, MemoryBackend, MemoryDriver } from "@airwave/broadcast";
+import { FakeTime } from "@airwave/broadcast/testing";
+import { PlayedGateway, type User } from "./harness.ts";
+
+/** A user who is known until then. */
+interface Passing extends User {
+  readonly expiresAt?: unknown;
+}
+
+const identify = ({ name }: User) => name;
+
+/** Tokens of this application: a name, and the milliseconds that it holds from now on. */
+function resolveToken(token: string): Passing | undefined {
+  const [name = "", ms] = token.split(" ");
+  if (name === "stranger") return;
+  if (name === "broken") throw new Error("The token service is down");
+  return { name, ...(ms === undefined ? {} : { expiresAt: Date.now() + Number(ms) }) };
+}
+
+Deno.test("where tokens are asked for, subscriptions wait for auth", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken, identify });
+  app.broadcaster.authorize("private-*", ({ subject }) => subject?.name === "ada");
+  const ada = app.connect(undefined, "?v=2");
+  ada.send({ t: "sub", c: "private-x", n: 1 });
+  ada.send({ t: "sub", c: "news", n: 2 });
+  await time.tick(1_000);
+  assertEquals([ada.heard, app.gateway.channelCount], [[], 0]);
+  ada.send({ t: "auth", n: 3, k: "ada" });
+  await time.tick(0);
+  const [auth, ...subs] = ada.socket.frames.slice(1);
+  assertEquals(auth, { t: "ok", c: "", n: 3 });
+  assertEquals(subs.map((frame) => frame.t === "ok" ? frame.c : "").sort(), ["news", "private-x"]);
+  await time.tick(14_000);
+  assertEquals(ada.socket.closed, undefined);
+});
+
+Deno.test("a client that sends no token in time is closed for good; one with a wrong token may try again", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken });
+  const silent = app.connect(undefined, "?v=2");
+  const wrong = app.connect(undefined, "?v=2");
+  const known = app.connect({ name: "by cookie" }, "?v=2");
+  wrong.send({ t: "auth", n: 1, k: "stranger" });
+  await time.tick(0);
+  wrong.send({ t: "auth", n: 2, k: "broken" });
+  await time.tick(0);
+  wrong.send({ t: "sub", c: "news", n: 3 });
+  await time.tick(14_999);
+  assertEquals(wrong.heard, [
+    { t: "err", c: "", r: "token refused", n: 1, k: "token_refused", w: "never" },
+    { t: "err", c: "", r: "authorization failed", n: 2, k: "authorization_failed", w: "backoff" },
+  ]);
+  assertEquals(app.errors.map(({ code }) => code), ["broadcast.hook"]);
+  await time.tick(1);
+  for (const { socket } of [silent, wrong]) assertEquals(socket.closed?.code, 4000);
+  assertEquals(known.socket.closed, undefined);
+});
+
+Deno.test("a token that expires is asked for ahead, and a fresh one goes on without a gap", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken, identify });
+  app.broadcaster.authorize("private-*", ({ subject }) => subject?.name === "ada");
+  const ada = app.connect(undefined, "?v=2");
+  ada.send({ t: "auth", n: 0, k: "ada 2000" });
+  ada.send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(0);
+  const published: string[] = [];
+  for (let step = 0; step < 100; step++) {
+    const { id } = await app.broadcaster.publish("private-x", { event: "n", data: step });
+    published.push(id);
+    await time.tick(100);
+    if (ada.socket.frames.at(-1)?.t === "exp") ada.send({ t: "auth", n: 10 + step, k: "ada 2000" });
+    await time.tick(0);
+  }
+  const frames = ada.socket.frames;
+  assertEquals(frames.flatMap((frame) => frame.t === "msg" ? [frame.i] : []), published);
+  assert(frames.filter(({ t }) => t === "exp").length >= 8);
+  assertEquals(frames.filter(({ t }) => t === "gone" || t === "err"), []);
+  assertEquals(ada.socket.closed, undefined);
+  await time.tick(2_000);
+  assertEquals(ada.socket.closed?.code, 4104);
+});
+
+Deno.test("a subject that has expired, or whose expiry cannot be read, is nobody to let in", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ identify });
+  for (const expiresAt of [time.nowMs, 0, -1, NaN, "tomorrow", null]) {
+    const passing: Passing = { name: "ada", expiresAt };
+    const client = app.connect(passing, "?v=2");
+    assertEquals([client.socket.closed?.code, client.socket.frames], [4104, []], String(expiresAt));
+  }
+  const forEver: Passing = { name: "ada", expiresAt: Infinity };
+  const monthsAhead: Passing = { name: "ada", expiresAt: time.nowMs + 100 * 86_400_000 };
+  const clients = [forEver, monthsAhead].map((subject) => app.connect(subject));
+  await time.tick(0);
+  for (const { socket } of clients) assertEquals(socket.frames.map(({ t }) => t), ["welcome"]);
+});
+
+Deno.test("a fresh token cannot make another user of a client", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken, identify });
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  ada.send({ t: "auth", n: 1, k: "bob" });
+  await time.tick(0);
+  assertEquals(ada.heard, [
+    { t: "err", c: "", r: "token refused", n: 1, k: "token_refused", w: "never" },
+  ]);
+  ada.send({ t: "sub", c: "private-~ada", n: 2 });
+  ada.send({ t: "sub", c: "private-~bob", n: 3 });
+  await time.tick(0);
+  assertEquals(ada.socket.frames.slice(2).map(({ t }) => t), ["err", "ok"]);
+});
+
+Deno.test("tokens are limited in rate, and never more than one is asked about", async () => {
+  using time = new FakeTime();
+  let asked = 0;
+  await using app = new PlayedGateway({ resolveToken: () => void asked++ });
+  const guesser = app.connect(undefined, "?v=2");
+  for (let n = 0; n < 100; n++) {
+    guesser.send({ t: "auth", n, k: String(n) });
+    guesser.send({ t: "auth", n, k: String(n) });
+    await time.tick(1);
+  }
+  assertEquals(asked, 10);
+});
+
+Deno.test("guarantee 7: a fresh subject has every channel asked again; what it may not hold ends", async () => {
+  using time = new FakeTime();
+  const allowed = new Set(["private-a", "private-b"]);
+  await using app = new PlayedGateway({ resolveToken, identify });
+  app.broadcaster.authorize("private-*", ({ channel }) => allowed.has(channel));
+  const ada = app.connect(undefined, "?v=2");
+  ada.send({ t: "auth", n: 0, k: "ada" });
+  for (const [n, c] of ["private-a", "private-b", "open"].entries()) ada.send({ t: "sub", c, n });
+  await time.tick(0);
+  allowed.delete("private-b");
+  ada.send({ t: "auth", n: 9, k: "ada" });
+  await time.tick(0);
+  assertEquals(ada.socket.frames.slice(-2), [
+    { t: "ok", c: "", n: 9 },
+    { t: "gone", c: "private-b", k: "unauthorized", r: "unauthorized", w: "never" },
+  ]);
+  assertEquals(app.gateway.channelCount, 2);
+});
+
+Deno.test("guarantee 7: live subscriptions are authorized again as often as told; a throw ends them", async () => {
+  using time = new FakeTime();
+  let answer: () => boolean = () => true;
+  await using app = new PlayedGateway({ reauthorizeIntervalMs: 1_000 });
+  app.broadcaster.authorize("private-x", () => answer());
+  const old = app.connect();
+  const client = app.connect(undefined, "?v=2");
+  for (const { send } of [old, client]) send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(5_000);
+  assertEquals(client.heard.length, 1);
+  answer = () => {
+    throw new Error("The database is down");
+  };
+  await time.tick(1_000);
+  assertEquals(client.socket.frames.at(-1), {
+    t: "gone",
+    c: "private-x",
+    k: "authorization_failed",
+    r: "authorization failed",
+    w: "backoff",
+  });
+  assertEquals(old.socket.frames.at(-1), {
+    t: "err",
+    c: "private-x",
+    r: "authorization failed",
+  });
+});
+
+Deno.test("an authorization that expires is asked again, and goes on where the rule still says yes", async () => {
+  using time = new FakeTime();
+  let untilMs = time.nowMs + 10_000;
+  await using app = new PlayedGateway();
+  app.broadcaster.authorize(
+    "private-x",
+    () => ({ authorized: true, expiresAt: Math.min(untilMs, Date.now() + 1_000) }),
+  );
+  const client = app.connect(undefined, "?v=2");
+  client.send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(9_999);
+  assertEquals(client.heard.length, 1);
+  untilMs = 0;
+  await time.tick(1);
+  assertEquals(client.socket.frames.at(-1)?.t, "gone");
+});
+
+Deno.test("a user that cannot be identified is not connected", async () => {
+  await using app = new PlayedGateway({
+    identify: ({ name }) => {
+      if (name === "throws") throw new Error("No such user");
+      return name;
+    },
+  });
+  for (const name of ["throws", "", "\0", "x".repeat(201)]) {
+    const { socket } = app.connect({ name });
+    assertEquals([socket.closed?.code, socket.frames], [4103, []], name);
+  }
+  assertEquals(app.errors.length, 4);
+  assertEquals(app.disconnections, []);
+});
+
+/** Two nodes over one memory, and a client of Ada's and one of Bob's on each. */
+class TwoNodes implements AsyncDisposable {
+  readonly backend = new MemoryBackend();
+  readonly a = this.#node();
+  readonly b = this.#node();
+  readonly ada = [this.a, this.b].map((node) => node.connect({ name: "ada" }, "?v=2"));
+  readonly bob = [this.a, this.b].map((node) => node.connect({ name: "bob" }, "?v=2"));
+
+  #node(): PlayedGateway {
+    const broadcaster = new DriverBroadcaster<User>(new MemoryDriver(this.backend));
+    broadcaster.authorize("private-*", ({ subject }) => subject !== undefined);
+    return new PlayedGateway({ identify, allowClientPublish: () => true }, broadcaster);
+  }
+
+  get clients() {
+    return [...this.ada, ...this.bob];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.a[Symbol.asyncDispose]();
+    await this.b[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("guarantee 7: who is disconnected is, on every node, and does not come back", async () => {
+  using time = new FakeTime();
+  await using nodes = new TwoNodes();
+  await time.tick(0);
+  await nodes.a.broadcaster.disconnect({ user: "ada" });
+  await time.tick(0);
+  for (const { socket } of nodes.ada) assertEquals(socket.closed?.code, 4001);
+  for (const { socket } of nodes.bob) assertEquals(socket.closed, undefined);
+  const again = nodes.b.connect({ name: "ada" }, "?v=2");
+  again.send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(0);
+  assertEquals(again.socket.closed?.code, 4001);
+  assertEquals(again.heard.filter((frame) => Object(frame).t === "ok"), []);
+  const welcome = nodes.bob[1]?.socket.frames[0];
+  assert(welcome?.t === "welcome");
+  await nodes.a.broadcaster.disconnect({ clientId: welcome.id });
+  await time.tick(0);
+  assertEquals(nodes.bob.map(({ socket }) => socket.closed?.code), [undefined, 4001]);
+  await time.tick(5 * 60_000);
+  const later = nodes.b.connect({ name: "ada" }, "?v=2");
+  await time.tick(0);
+  assertEquals(later.socket.closed, undefined);
+});
+
+Deno.test("guarantee 7: who is revoked hears nothing more, and neither resume nor uplink helps", async () => {
+  using time = new FakeTime();
+  await using nodes = new TwoNodes();
+  for (const client of nodes.clients) {
+    for (const [n, c] of ["private-x", "private-y"].entries()) client.send({ t: "sub", c, n });
+  }
+  await time.tick(0);
+  const ok = nodes.ada[1]?.socket.frames.at(1);
+  assert(ok?.t === "ok" && ok.p !== undefined);
+  await nodes.a.broadcaster.revoke({ user: "ada", channel: "private-x" });
+  await nodes.a.broadcaster.publish("private-x", { event: "secret", data: 1 });
+  await nodes.a.broadcaster.publish("private-y", { event: "other", data: 1 });
+  await time.tick(0);
+  const events = (frames: readonly unknown[]) =>
+    frames.map((frame) => Object(frame)).filter(({ t }) => t === "msg").map(({ e }) => e);
+  for (const { socket } of nodes.ada) {
+    assertEquals(events(socket.frames), ["other"]);
+    assertEquals(socket.frames.filter(({ t }) => t === "gone"), [
+      { t: "gone", c: "private-x", k: "revoked", r: "revoked", w: "never" },
+    ]);
+  }
+  for (const { socket } of nodes.bob) assertEquals(events(socket.frames), ["secret", "other"]);
+  const again = nodes.b.connect({ name: "ada" }, "?v=2");
+  again.send({ t: "sub", c: "private-x", n: 1, p: ok.p });
+  again.send({ t: "pub", c: "private-x", e: "n", d: 1, n: 2 });
+  nodes.ada[0]?.send({ t: "pub", c: "private-x", e: "n", d: 1, n: 9 });
+  await time.tick(0);
+  assertEquals(again.heard.map((frame) => [Object(frame).n, Object(frame).r]), [
+    [1, "unauthorized"],
+    [2, "publish denied"],
+  ]);
+  assertEquals(Object(nodes.ada[0]?.socket.frames.at(-1)).r, "publish denied");
+  await nodes.b.broadcaster.revoke({ user: "ada" });
+  await time.tick(0);
+  assertEquals(Object(nodes.ada[0]?.socket.frames.at(-1)).c, "private-y");
+});
+
+Deno.test("a user's own channel is hers alone, on every node, with history", async () => {
+  using time = new FakeTime();
+  await using nodes = new TwoNodes();
+  for (const client of nodes.clients) client.send({ t: "sub", c: "private-~ada", n: 1 });
+  const nobody = nodes.a.connect(undefined, "?v=2");
+  for (const [n, c] of ["private-~ada", "PRIVATE-~ada", "private-~"].entries()) {
+    nobody.send({ t: "sub", c, n });
+  }
+  await time.tick(0);
+  const ok = nodes.ada[0]?.socket.frames.at(1);
+  assert(ok?.t === "ok" && ok.p !== undefined);
+  await nodes.b.broadcaster.sendToUser("ada", { event: "hello", data: 1 });
+  await time.tick(0);
+  for (const { socket } of nodes.ada) assertEquals(socket.frames.at(-1)?.t, "msg");
+  for (const { socket } of nodes.bob) {
+    assertEquals(socket.frames.slice(1).map(({ t }) => t), ["err"]);
+  }
+  assertEquals(nobody.socket.frames.slice(1).map(({ t }) => t), ["err", "err", "err"]);
+  const back = nodes.b.connect({ name: "ada" }, "?v=2");
+  back.send({ t: "sub", c: "private-~ada", n: 1, p: ok.p });
+  await time.tick(0);
+  assertEquals(back.socket.frames.slice(1).map(({ t }) => t), ["ok", "msg"]);
+});

@@ -1,5 +1,11 @@
 /** Plays the example sessions of PROTOCOL.md against a real gateway: the text cannot drift away. */
-import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+import {
+  BroadcastGateway,
+  type BroadcastGatewayOptions,
+  MemoryBroadcaster,
+  type PresenceListener,
+} from "@airwave/broadcast";
+import { CLOSE, closeVerdict, REASONS } from "@airwave/broadcast/protocol";
 import { assert, assertEquals, assertExists } from "@std/assert";
 import { type Listener, type Listening, testOnEach } from "../gateway/listeners.ts";
 
@@ -102,15 +108,25 @@ class Player {
   }
 }
 
+/** Watches who is present and tells nobody. */
+const UNTOLD: PresenceListener = { here() {}, join() {}, leave() {} };
+
+/** A token of the application around the gateway: good ones hold for two seconds. */
+function resolveToken(token: string): unknown {
+  return token === "good" ? { expiresAt: Date.now() + 2_000 } : undefined;
+}
+
 /** The application around the gateway, as the text says it is. */
 class Stage implements AsyncDisposable {
-  readonly #broadcaster = new MemoryBroadcaster();
+  readonly #broadcaster = new MemoryBroadcaster({ presenceGraceMs: 0 });
   readonly #pings: boolean;
   readonly #listener: Listener;
   #gateway: BroadcastGateway;
   #listening: Listening | undefined;
   #player: Player | undefined;
   readonly #epochs = new Epochs();
+  /** What makes those who entered leave. */
+  readonly #present = new Map<string, () => void>();
 
   constructor(listener: Listener, pings: boolean) {
     this.#listener = listener;
@@ -118,10 +134,13 @@ class Stage implements AsyncDisposable {
     this.#broadcaster.authorize("private-broken", () => {
       throw new Error("broken");
     });
-    this.#broadcaster.authorize("private-hour", () => ({
-      authorized: true,
-      expiresAt: Date.now() + 200,
-    }));
+    // Asked again when its permission expires, the rule says no.
+    const hours = [{ authorized: true, expiresAt: Date.now() + 200 }];
+    this.#broadcaster.authorize("private-hour", () => hours.pop() ?? false);
+    this.#broadcaster.authorize(
+      "presence-room",
+      () => ({ authorized: true, presence: { id: "ada", name: "Ada" } }),
+    );
     this.#gateway = this.#openGateway();
   }
 
@@ -141,7 +160,17 @@ class Stage implements AsyncDisposable {
     const [action, ...args] = readAction(text);
     switch (action) {
       case "the client connects":
+        if (args[1] !== undefined) this.#gateway = this.#openGateway({ resolveToken });
         return await this.connect(args[0]);
+      case "enters": {
+        const [id = "", channel = ""] = args;
+        const leave = this.#broadcaster.watchPresence(channel, UNTOLD, { id });
+        this.#present.set(id, leave);
+        return;
+      }
+      case "leaves":
+        this.#present.get(args[0] ?? "")?.();
+        return;
       case "the gateway drains":
         this.#gateway.drain();
         return;
@@ -182,8 +211,9 @@ class Stage implements AsyncDisposable {
     return this.#player;
   }
 
-  #openGateway(): BroadcastGateway {
+  #openGateway(options: Partial<BroadcastGatewayOptions> = {}): BroadcastGateway {
     return new BroadcastGateway({
+      ...options,
       broadcaster: this.#broadcaster,
       allowClientPublish: ({ channel }) => channel === "chat.1",
       ...(this.#pings ? { pingIntervalMs: 250, pongTimeoutMs: 250 } : {}),
@@ -195,7 +225,10 @@ class Stage implements AsyncDisposable {
 function readAction(text: string): string[] {
   const closes = /^(the (?:client|gateway) closes the connection): (\d{4}) (.+)$/.exec(text);
   const publishes = /^(the application publishes) "([^"]+)" on "([^"]+)": (.+)$/.exec(text);
-  const connects = /^(the client connects)(?: with (v=2))?$/.exec(text);
+  const connects =
+    /^(the client connects)(?: with (v=2))?( to an application that asks for tokens)?$/.exec(text);
+  const presence = /^"([^"]+)" (enters|leaves) "([^"]+)"$/.exec(text);
+  if (presence !== null) return [presence[2] ?? "", presence[1] ?? "", presence[3] ?? ""];
   if (text === "the gateway drains" || text === "the client says nothing") return [text];
   const [, ...words] = closes ?? publishes ?? connects ?? [];
   assert(words.length > 0, `nobody knows how to play "${text}"`);
@@ -217,6 +250,8 @@ Deno.test("PROTOCOL.md has its numbered example sessions", () => {
     "12. Batches and what is ignored",
     "13. Ended by the server",
     "14. Drained",
+    "15. Who is present",
+    "16. Tokens",
   ]);
 });
 
@@ -249,5 +284,17 @@ Deno.test("the bytes on the wire in PROTOCOL.md are the frames they stand under"
     const payload = bytes.slice(isMasked ? 6 : 2).map((byte, j) => byte ^ (mask[j % 4] ?? 0));
     assertEquals(payload.length, length & 0x7f);
     assertEquals(new TextDecoder().decode(new Uint8Array(payload)), text);
+  }
+});
+
+Deno.test("PROTOCOL.md has every reason and close code, with its code and verdict", () => {
+  const rows = PROTOCOL.split("\n").filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim().replaceAll("`", "")));
+  for (const [reason, { k, w }] of Object.entries(REASONS)) {
+    assert(rows.some((row) => row[0] === k && row[1] === reason && row[2] === w), reason);
+  }
+  for (const { code, reason } of Object.values(CLOSE)) {
+    const row = rows.find((row) => row[0] === String(code) && row[1] === reason);
+    assertEquals(row?.at(-1), closeVerdict(code), `${code} ${reason}`);
   }
 });

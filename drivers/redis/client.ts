@@ -40,10 +40,7 @@ export function isCluster(client: Redis | Cluster): client is Cluster {
 }
 
 /** A client with the template's address, credentials and encryption, for us to connect. */
-export function commandClient(
-  template: Redis | Cluster,
-  { repeatable }: { readonly repeatable: boolean },
-): Redis | Cluster {
+export function commandClient(template: Redis | Cluster): Redis | Cluster {
   if (!isCluster(template)) return template.duplicate({ ...OWN, enableAutoPipelining: true });
   return template.duplicate([], {
     lazyConnect: true,
@@ -53,8 +50,9 @@ export function commandClient(
     scaleReads: "master",
     shardedSubscribers: false,
     clusterRetryStrategy: () => null,
-    // Where the answer was lost, it would try again by itself.
-    ...(repeatable ? {} : { retryDelayOnFailover: 0 }),
+    // With these it would try again by itself, though the answer may only have been lost.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
     redisOptions: {
       ...template.options.redisOptions,
       keyPrefix: "",

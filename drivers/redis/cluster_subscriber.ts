@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
-import { subscriberClient } from "./client.ts";
+import { isCluster, subscriberClient } from "./client.ts";
 import type { Feed } from "./feed.ts";
 import { hashSlot } from "./hash_slot.ts";
 import { type SubscribeCommands, Subscriber, type SubscriberHooks } from "./subscriber.ts";
@@ -14,7 +14,7 @@ const SHARDED: SubscribeCommands = {
 
 /** Listens on a cluster: a connection to every master that holds a channel of ours. */
 export class ClusterSubscriber {
-  readonly #cluster: Cluster;
+  readonly #cluster: () => Redis | Cluster;
   readonly #heartbeatMs: number;
   readonly #hooks: SubscriberHooks;
   readonly #feeds = new Map<string, Feed>();
@@ -25,13 +25,11 @@ export class ClusterSubscriber {
   readonly #ending = new Set<Promise<void>>();
   #lastError: unknown;
 
-  /** `cluster` is the driver's own, which knows the slots. */
-  constructor(cluster: Cluster, heartbeatMs: number, hooks: SubscriberHooks) {
+  /** `cluster` is the driver's client of now, which knows the slots. */
+  constructor(cluster: () => Redis | Cluster, heartbeatMs: number, hooks: SubscriberHooks) {
     this.#cluster = cluster;
     this.#heartbeatMs = heartbeatMs;
     this.#hooks = hooks;
-    cluster.on("refresh", this.#place);
-    cluster.on("ready", this.#place);
   }
 
   get isUp(): boolean {
@@ -58,24 +56,23 @@ export class ClusterSubscriber {
   }
 
   async close(): Promise<void> {
-    this.#cluster.off("refresh", this.#place);
-    this.#cluster.off("ready", this.#place);
     this.#feeds.clear();
     for (const address of this.#shards.keys()) this.#end(address);
     await Promise.all(this.#ending);
   }
 
   /** The slots may have moved: brings every channel to the master that holds it. */
-  readonly #place = (): void => {
+  place(): void {
     for (const [name, feed] of this.#feeds) this.#placeOne(name, feed);
     const used = new Set(this.#homes.values());
     for (const address of this.#shards.keys()) {
       if (!used.has(address)) this.#end(address);
     }
-  };
+  }
 
   #placeOne(name: string, feed: Feed): void {
-    const address = this.#cluster.slots[hashSlot(name)]?.[0];
+    const cluster = this.#cluster();
+    const address = isCluster(cluster) ? cluster.slots[hashSlot(name)]?.[0] : undefined;
     if (address === undefined || this.#homes.get(name) === address) return;
     const shard = this.#shard(address);
     if (shard === undefined) return;
@@ -93,16 +90,19 @@ export class ClusterSubscriber {
   #shard(address: string): Subscriber | undefined {
     const known = this.#shards.get(address);
     if (known !== undefined) return known;
-    const master = this.#cluster.nodes("all").find((node) => addressOf(node) === address);
+    const cluster = this.#cluster();
+    const nodes = isCluster(cluster) ? cluster.nodes("all") : [];
+    const master = nodes.find((node) => addressOf(node) === address);
     if (master === undefined) return undefined;
-    const shard = new Subscriber(subscriberClient(master), this.#heartbeatMs, SHARDED, {
+    const shard = new Subscriber(() => subscriberClient(master), this.#heartbeatMs, SHARDED, {
       message: this.#hooks.message,
       up: this.#hooks.up,
       down: (cause) => {
         this.#lastError = cause;
         this.#hooks.down(cause);
         // Its slots may have another master by now.
-        if (this.#cluster.status === "ready") this.#cluster.refreshSlotsCache();
+        const cluster = this.#cluster();
+        if (isCluster(cluster) && cluster.status === "ready") cluster.refreshSlotsCache();
       },
     });
     this.#shards.set(address, shard);

@@ -50,8 +50,8 @@ export class RedisDriver implements BroadcastDriver {
     this.abilities = { history, multiNode: true };
     this.#options = options;
     this.#names = new Names(prefix);
-    const client = commandClient(templateOf(options), { repeatable: history });
-    if (isCluster(client) && options.waitForReplicas > 0) {
+    const template = templateOf(options);
+    if (isCluster(template) && options.waitForReplicas > 0) {
       throw new BroadcastConfigError(
         'Cannot create a RedisBroadcaster: option "waitForReplicas" is not for a cluster',
       );
@@ -62,13 +62,20 @@ export class RedisDriver implements BroadcastDriver {
       down: changed,
       message: (feed: Feed, text: string) => this.#onMessage(feed, text),
     };
-    this.#link = new Link(client, heartbeatMs, hooks);
+    const place = () => {
+      if (this.#subscriber instanceof ClusterSubscriber) this.#subscriber.place();
+    };
+    this.#link = new Link(
+      () => commandClient(template).on("refresh", place).on("ready", place),
+      heartbeatMs,
+      hooks,
+    );
     this.#commands = new Commands(this.#link, timeoutMs);
     this.leases = new RedisLeases(this.#commands, this.#names);
     if (history) this.#history = new History(this.#commands, this.#link, this.#names, options);
-    this.#subscriber = isCluster(client)
-      ? new ClusterSubscriber(client, heartbeatMs, hooks)
-      : new Subscriber(subscriberClient(client), heartbeatMs, PLAIN, hooks);
+    this.#subscriber = isCluster(template)
+      ? new ClusterSubscriber(() => this.#link.client, heartbeatMs, hooks)
+      : new Subscriber(() => subscriberClient(template), heartbeatMs, PLAIN, hooks);
   }
 
   /** Says how Redis is, from here on. */

@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
+import { Deadlines } from "../../core/deadline.ts";
 import { isCluster } from "./client.ts";
 import { backoffMs, Pauses } from "./pauses.ts";
 
@@ -14,33 +15,41 @@ export interface LinkHooks {
 }
 
 /**
- * Keeps a client connected, and gives up a connection that has fallen silent. The client's own ways
- * of coming back are switched off: it would send again what may have been executed.
+ * Keeps connected, and gives up a connection that has fallen silent. Each connection is a client of
+ * its own, whose ways of coming back are switched off: it would send again what may have been
+ * executed, and a cluster's client that has lost every node may never say so.
  */
 export class Link<Client extends Redis | Cluster = Redis | Cluster> {
-  readonly client: Client;
+  readonly #make: () => Client;
   readonly #heartbeatMs: number;
   readonly #hooks: LinkHooks;
   readonly #pauses = new Pauses();
+  readonly #deadlines = new Deadlines();
   readonly #waiting = new Set<() => void>();
   /** Connections that have not answered the last ping yet. */
   readonly #silent = new Set<Redis>();
   readonly #heartbeat: ReturnType<typeof setInterval>;
   readonly #kept: Promise<void>;
+  #client: Client;
+  /** Resolves when the client of now is to be given up. */
+  #given: PromiseWithResolvers<void> = Promise.withResolvers();
   #state: "down" | "up" | "closed" = "down";
   #connections = 0;
   #lastError: unknown;
 
-  /** Begins to connect; `client` is lazy, its own from here on, and ends with it. */
-  constructor(client: Client, heartbeatMs: number, hooks: LinkHooks) {
-    this.client = client;
+  /** Begins to connect. `make` makes a client that does not connect by itself. */
+  constructor(make: () => Client, heartbeatMs: number, hooks: LinkHooks) {
+    this.#make = make;
     this.#heartbeatMs = heartbeatMs;
     this.#hooks = hooks;
-    // Without a listener the client writes its errors to the console.
-    client.on("error", this.#onError);
-    client.on("node error", this.#onError);
+    this.#client = this.#make();
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
     this.#kept = this.#keep();
+  }
+
+  /** The client of the connection that is, or was last. */
+  get client(): Client {
+    return this.#client;
   }
 
   get isUp(): boolean {
@@ -67,7 +76,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   /** Gives up the connection and makes another. */
   renew(cause: unknown): void {
     this.#lastError = cause;
-    this.#disconnect();
+    this.#given.resolve();
   }
 
   /** Ends the connection and every attempt to make one. Idempotent. */
@@ -75,27 +84,38 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
     this.#state = "closed";
     clearInterval(this.#heartbeat);
     this.#pauses.close();
+    this.#deadlines.close();
     this.#waiting.clear();
-    this.#disconnect();
+    this.#given.resolve();
     await this.#kept;
   }
 
   async #keep(): Promise<void> {
-    let failures = 0;
-    while (!this.#isClosed) {
-      const ended = new Promise<void>((resolve) => this.client.once("end", resolve));
-      if (await this.#connect()) {
+    for (let failures = 0; !this.#isClosed; failures++) {
+      const given = this.#given = Promise.withResolvers();
+      const client = this.#client;
+      // Without a listener the client writes its errors to the console.
+      client.on("error", this.#onError);
+      client.on("node error", this.#onError);
+      client.once("end", () => given.resolve());
+      try {
+        // A server that takes connections and says nothing is as silent as one that stops answering.
+        await this.#deadlines.race(client.connect(), 2 * this.#heartbeatMs);
         failures = 0;
-        // Closed while the last step of connecting was under way.
-        if (this.#isClosed) this.#disconnect();
-        else this.#setUp();
-        await ended;
+        this.#setUp();
+        await given.promise;
+      } catch (error) {
+        this.#lastError ??= error;
       }
-      if (this.#isClosed) break;
-      this.#state = "down";
       this.#silent.clear();
-      this.#hooks.down(this.#lastError);
-      await this.#pauses.wait(backoffMs(failures++, MAX_BACKOFF_MS));
+      const ended = end(client);
+      if (!this.#isClosed) {
+        this.#state = "down";
+        this.#hooks.down(this.#lastError);
+      }
+      await ended;
+      await this.#pauses.wait(backoffMs(failures, MAX_BACKOFF_MS));
+      if (!this.#isClosed) this.#client = this.#make();
     }
   }
 
@@ -103,29 +123,8 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
     return this.#state === "closed";
   }
 
-  async #connect(): Promise<boolean> {
-    // A server that takes connections and says nothing: as silent as one that stops answering.
-    const timer = setTimeout(
-      () => this.renew(new Error(`Not ready within ${2 * this.#heartbeatMs} ms`)),
-      2 * this.#heartbeatMs,
-    );
-    try {
-      await this.client.connect();
-      return true;
-    } catch (error) {
-      this.#lastError ??= error;
-      return false;
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #disconnect(): void {
-    // Of one that has ended, it would wait for an end that never comes.
-    if (this.client.status !== "end") this.client.disconnect();
-  }
-
   #setUp(): void {
+    if (this.#isClosed) return;
     this.#state = "up";
     this.#connections++;
     this.#lastError = undefined;
@@ -137,8 +136,9 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   }
 
   #beat(): void {
-    const { client } = this;
-    const connections: readonly Redis[] = isCluster(client) ? client.nodes("master") : [client];
+    const connections = connectionsOf(this.#client);
+    // A cluster's client that has lost every node does not always say so.
+    if (connections.length === 0) this.renew(new Error("No node of the cluster is left"));
     for (const connection of connections) {
       if (connection.status !== "ready") continue;
       if (this.#silent.has(connection)) {
@@ -156,4 +156,17 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   readonly #onError = (error: unknown): void => {
     this.#lastError = error;
   };
+}
+
+/** Ends a client; resolves when nothing of it is left. */
+async function end(client: Redis | Cluster): Promise<void> {
+  const ended = connectionsOf(client).filter(({ status }) => status !== "end").map((connection) =>
+    new Promise((resolve) => connection.once("end", resolve))
+  );
+  if (client.status !== "end") client.disconnect();
+  await Promise.all(ended);
+}
+
+function connectionsOf(client: Redis | Cluster): readonly Redis[] {
+  return isCluster(client) ? client.nodes("all") : [client];
 }

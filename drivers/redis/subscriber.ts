@@ -34,17 +34,17 @@ export class Subscriber {
   readonly #feeds = new Map<string, Feed>();
 
   constructor(
-    client: Redis,
+    make: () => Redis,
     heartbeatMs: number,
     commands: SubscribeCommands,
     hooks: SubscriberHooks,
   ) {
     this.#commands = commands;
-    client.on(commands.message, (name: string, text: string) => {
+    const onMessage = (name: string, text: string) => {
       const feed = this.#feeds.get(name);
       if (feed !== undefined) hooks.message(feed, text);
-    });
-    this.#link = new Link(client, heartbeatMs, {
+    };
+    this.#link = new Link(() => make().on(commands.message, onMessage), heartbeatMs, {
       up: () => {
         this.#subscribe([...this.#feeds.keys()]);
         hooks.up();

@@ -1,8 +1,11 @@
-import { delay } from "@std/async";
+import { deadline, delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
 
 /** How long an application waits after a failure before it publishes the next event. */
 const PAUSE_MS = 20;
+
+/** Also a busy machine has published by then; what needs longer has stopped. */
+const PATIENCE_MS = 60_000;
 
 /** How many publishes of one publisher are under way at once. */
 const CONCURRENCY = 8;
@@ -44,14 +47,21 @@ export class Publisher {
   /** Resolves when this many more have resolved than now. */
   async more(count: number): Promise<void> {
     const goal = this.#resolved + count;
-    await new Promise<void>((resolve) => {
-      const look = () => {
-        if (this.#resolved < goal) return;
-        this.#waiting.delete(look);
-        resolve();
-      };
-      this.#waiting.add(look);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => {
+      if (this.#resolved >= goal) resolve();
+    };
+    this.#waiting.add(look);
+    try {
+      await deadline(promise, PATIENCE_MS);
+    } catch (cause) {
+      const failure = this.failures.at(-1) ?? cause;
+      throw new Error(`Waited for publishes to resolve; ${this.#resolved} have`, {
+        cause: failure,
+      });
+    } finally {
+      this.#waiting.delete(look);
+    }
   }
 
   /** Begins no more; resolves when each has resolved or rejected. */

@@ -1,0 +1,232 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { Redis } from "ioredis";
+import type { AnyBroadcastError, Position } from "../../core/mod.ts";
+import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
+import { Publisher } from "../drivers/publisher.ts";
+import { Witness } from "../drivers/witness.ts";
+import { RedisBackend, RedisServer, type Stranger } from "./redis_server.ts";
+import { until } from "./until.ts";
+
+const CHANNEL = "c";
+const NAME = `faults:{${CHANNEL}}`;
+
+function nodeOn(server: RedisServer, options: Partial<RedisBroadcasterOptions> = {}) {
+  return new RedisBroadcaster({ url: server.url, prefix: "faults", ...options });
+}
+
+function publish(node: RedisBroadcaster, id: string) {
+  return node.publish(CHANNEL, { event: "n", data: id, id });
+}
+
+Deno.test("guarantee 2: a Redis that comes back empty is told as lost, and nobody stays deaf", async () => {
+  await using server = await RedisServer.start();
+  await using a = nodeOn(server);
+  await using b = nodeOn(server);
+  const witnesses = [await Witness.on(a, [CHANNEL]), await Witness.on(b, [CHANNEL])];
+  const { position: before } = await publish(a, "1");
+  for (const witness of witnesses) await witness.until("the first", () => witness.count === 1);
+  await server.restartEmpty();
+  await Promise.all(
+    witnesses.map((witness) => witness.until("the loss", () => witness.lost.length > 0)),
+  );
+  const { position: after } = await publish(b, "2");
+  assertEquals(after?.offset, 1);
+  assertNotEquals(after?.epoch, before?.epoch);
+  for (const witness of witnesses) {
+    await witness.until("the event after", () => witness.count === 2);
+    assertEquals(witness.idsOn(CHANNEL), ["1", "2"]);
+  }
+  const resumed = a.subscribe(CHANNEL, { after: before });
+  assertEquals((await resumed.ready).recovery, "lost");
+});
+
+Deno.test("guarantee 2: what was numbered and lost with the server is told, and no number given twice", async () => {
+  await using server = await RedisServer.start("--appendonly", "no");
+  await using a = nodeOn(server);
+  const witness = await Witness.on(a, [CHANNEL]);
+  await publish(a, "kept 1");
+  await publish(a, "kept 2");
+  {
+    await using stranger = server.stranger();
+    await stranger.redis.save();
+  }
+  const { position: lost } = await publish(a, "lost 3");
+  await witness.until("the third", () => witness.count === 3);
+  await server.kill();
+  await server.restart();
+  await witness.until("the loss", () => witness.lost.length > 0);
+  const { position: after } = await publish(a, "after");
+  assertEquals(after?.offset, 3);
+  assertNotEquals(after?.epoch, lost?.epoch);
+  await witness.until("the event after", () => witness.idsOn(CHANNEL).includes("after"));
+  assertEquals(witness.lost, [CHANNEL]);
+  // And who had stood behind the lost event is not told that the new one is all there is.
+  const resumed = a.subscribe(CHANNEL, { after: lost });
+  assertEquals((await resumed.ready).recovery, "lost");
+});
+
+Deno.test("guarantee 2: a restart that may have lost writes is told, one that cannot have is not", async () => {
+  for (const [fsync, isTold] of [["everysec", true], ["always", false]] as const) {
+    await using server = await RedisServer.start("--appendfsync", fsync);
+    await using a = nodeOn(server);
+    const witness = await Witness.on(a, [CHANNEL]);
+    const { position: before } = await publish(a, "before");
+    await witness.until("the event before", () => witness.count === 1);
+    await server.kill();
+    await server.restart();
+    if (isTold) await witness.until("the loss", () => witness.lost.length > 0);
+    const { position: after } = await publish(a, "after");
+    await witness.until("the event after", () => witness.count === 2);
+    assertEquals(witness.lost.length > 0, isTold, fsync);
+    assertEquals(after?.epoch !== before?.epoch, isTold, fsync);
+  }
+});
+
+Deno.test("guarantee 2: a node that has seen more than is left ends the epoch", async () => {
+  await using server = await RedisServer.start();
+  await using a = nodeOn(server);
+  const witness = await Witness.on(a, [CHANNEL]);
+  await publish(a, "1");
+  const { position: seen } = await publish(a, "2");
+  await witness.until("both", () => witness.count === 2);
+  await using stranger = server.stranger();
+  await stranger.redis.hset(`${NAME}:state`, "top", 1);
+  await stranger.redis.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await witness.until("the loss", () => witness.lost.length > 0);
+  const { position: after } = await publish(a, "3");
+  assertEquals(after?.offset, 2);
+  assertNotEquals(after?.epoch, seen?.epoch);
+  await witness.until("the event after", () => witness.idsOn(CHANNEL).includes("3"));
+});
+
+Deno.test("guarantee 8: what a stranger sends on our channels is reported, and changes nothing", async () => {
+  await using server = await RedisServer.start();
+  const errors: AnyBroadcastError[] = [];
+  await using a = nodeOn(server, { maxEventBytes: 1_000, onError: (error) => errors.push(error) });
+  const witness = await Witness.on(a, [CHANNEL]);
+  const { position } = await publish(a, "1");
+  const head = '["x","n"]';
+  const hostile = [
+    "",
+    "\n\n\n",
+    "2 e 2\n" + head + "\n1",
+    "1 e\n" + head + "\n1",
+    `1 ${position?.epoch} 2 3\n${head}\n1`,
+    `1 ${position?.epoch} -2\n${head}\n1`,
+    `1 ${position?.epoch} 2e3\n${head}\n1`,
+    `1 ${position?.epoch} 9007199254740993\n${head}\n1`,
+    `1 ${position?.epoch} 2\n["x"]\n1`,
+    `1 ${position?.epoch} 2\n["x","n","y","z"]\n1`,
+    `1 ${position?.epoch} 2\n{"__proto__":{}}\n1`,
+    `1 ${position?.epoch} 2\n["x","n\\u0000"]\n1`,
+    `1 ${position?.epoch} 2\n${head}\n{"a":1},"t":"welcome"`,
+    `1 ${position?.epoch} 2\n${head}\n1\n2`,
+    `1 ${position?.epoch} 2\n${head}\n"${"x".repeat(1_000)}"`,
+    `1 ${position?.epoch} 2\n${head}\n"${"x".repeat(100_000)}"`,
+    // Well made, but not true: another epoch, and numbers that were never given.
+    `1 another-epoch 2\n${head}\n1`,
+    `1 ${position?.epoch} 9007199254740991\n${head}\n1`,
+    `1\n${head}\n1`,
+  ];
+  await using stranger = server.stranger();
+  for (const [i, message] of hostile.entries()) {
+    assertEquals(await stranger.redis.publish(NAME, message), 1);
+    await until(`report ${i + 1}`, () => Promise.resolve(errors.length > i));
+    assertEquals(errors[i]?.context, { channel: CHANNEL });
+  }
+  const { position: after } = await publish(a, "2");
+  assertEquals(after, { epoch: position?.epoch, offset: 2 } as Position);
+  await witness.until("the event after", () => witness.count === 2);
+  assertEquals(witness.idsOn(CHANNEL), ["1", "2"]);
+  assertEquals(witness.lost, []);
+  assertEquals(errors.length, hostile.length);
+});
+
+Deno.test("guarantee 8: what a stranger writes into the history is reported and told as lost", async () => {
+  await using server = await RedisServer.start();
+  const errors: AnyBroadcastError[] = [];
+  await using a = nodeOn(server, { onError: (error) => errors.push(error) });
+  const { position: first } = await publish(a, "1");
+  await publish(a, "2");
+  await using stranger = server.stranger();
+  const entries = await stranger.redis.xrange(`${NAME}:events`, "-", "+");
+  const [id = ""] = entries.at(-1) ?? [];
+  await stranger.redis.xdel(`${NAME}:events`, id);
+  await stranger.redis.xadd(`${NAME}:events`, `${id.split("-")[0]}-9`, "r", "nonsense");
+  const resumed = a.subscribe(CHANNEL, { after: first });
+  assertEquals((await resumed.ready).recovery, "lost");
+  assert(errors.some(({ message }) => message.includes("none of ours")));
+});
+
+Deno.test("guarantee 3: an id is known as long as its event is stored, and for its window at least", async () => {
+  await using server = await RedisServer.start();
+  await using a = nodeOn(server, { historySize: 2 });
+  const receipts = [];
+  for (const id of ["1", "2", "3", "4", "5"]) receipts.push(await publish(a, id));
+  for (const id of ["1", "5"]) {
+    assertEquals(await publish(a, id), receipts[Number(id) - 1]);
+  }
+  await using stranger = server.stranger();
+  assertEquals(await stranger.redis.xlen(`${NAME}:events`), 2);
+  assertEquals((await publish(a, "6")).position?.offset, 6);
+});
+
+Deno.test("a channel's history is trimmed by age and by count, its position outlives it", async () => {
+  await using server = await RedisServer.start();
+  await using a = nodeOn(server, { historyTtlMs: 100, historySize: 10 });
+  const { position } = await publish(a, "1");
+  await using stranger = server.stranger();
+  await until(
+    "the end of the history",
+    async () => await stranger.redis.exists(`${NAME}:events`) === 0,
+  );
+  const lost = a.subscribe(CHANNEL, { after: { epoch: position?.epoch ?? "", offset: 0 } });
+  assertEquals((await lost.ready).recovery, "lost");
+  // Nothing is stored, and nothing happened since: that is told apart.
+  const whole = a.subscribe(CHANNEL, { after: position });
+  assertEquals((await whole.ready).recovery, "ok");
+  for (let i = 2; i < 30; i++) await publish(a, `${i}`);
+  assertEquals(await stranger.redis.xlen(`${NAME}:events`), 10);
+  for (const key of await stranger.redis.keys("*")) {
+    assert(await stranger.redis.pttl(key) > 0, `${key} stays for ever`);
+  }
+});
+
+Deno.test("guarantee 9: a client that was handed in is neither used, nor connected, nor closed", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  const client = new Redis(server.port, "127.0.0.1", { lazyConnect: true, keyPrefix: "theirs:" });
+  const node = new RedisBroadcaster({ client, prefix: "faults" });
+  await publish(node, "1");
+  assertEquals(client.status, "wait");
+  assertEquals(await stranger.redis.exists(`${NAME}:state`), 1);
+  await client.connect();
+  await node.close();
+  assertEquals(await client.ping(), "PONG");
+  await until("the end of our connections", () => hasConnections(stranger, 2));
+  const ended = new Promise((resolve) => client.once("end", resolve));
+  client.disconnect();
+  await ended;
+});
+
+Deno.test("guarantee 12: a publish whose answer is lost is tried again, and is one event", async () => {
+  await using backend = await RedisBackend.open();
+  await using direct = backend.node();
+  await using proxied = backend.node({ proxied: true });
+  const witness = await Witness.on(direct, [CHANNEL]);
+  const publisher = new Publisher(proxied, "p", [CHANNEL]);
+  for (let round = 0; round < 10; round++) {
+    await publisher.more(20);
+    backend.proxy.cut();
+  }
+  await publisher.stop();
+  assertEquals(publisher.failures, []);
+  const resolved = publisher.resolved.get(CHANNEL) ?? [];
+  await witness.until("all", () => witness.count >= resolved.length);
+  assertEquals(witness.idsOn(CHANNEL).toSorted(), resolved.toSorted());
+});
+
+async function hasConnections(stranger: Stranger, count: number): Promise<boolean> {
+  const list = String(await stranger.redis.client("LIST"));
+  return list.trim().split("\n").length === count;
+}

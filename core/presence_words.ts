@@ -53,9 +53,13 @@ function readWord(
   return isPresenceInfo(member) && member.id === user ? { node, user, seq, member } : undefined;
 }
 
+/** Half of a character: it does not survive being written as UTF-8. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 /** Whether a value describes a member: an object with a user id of 1 to 200 printable characters. */
 export function isPresenceInfo(value: unknown): value is PresenceInfo {
-  return typeof value === "object" && value !== null && "id" in value && isEventName(value.id);
+  return typeof value === "object" && value !== null && "id" in value && isEventName(value.id) &&
+    !LONE_SURROGATE.test(value.id);
 }
 
 function parseJson(text: string): unknown {

@@ -12,6 +12,7 @@ import { Bell } from "./bell.ts";
 import { Client, type PostgresClient, type PostgresTransaction } from "./client.ts";
 import { failureOf } from "./failures.ts";
 import { GroupCommit } from "./group_commit.ts";
+import { PostgresLeases } from "./leases.ts";
 import { Names } from "./names.ts";
 import { Reader } from "./reader.ts";
 import { Retention } from "./retention.ts";
@@ -42,6 +43,7 @@ const RETENTION_GRACE_MS = 60_000;
 /** A node over PostgreSQL: the parts, put together. */
 export class PostgresDriver implements BroadcastDriver {
   readonly abilities = { history: true, multiNode: true } as const;
+  readonly leases: PostgresLeases;
   readonly #options: PostgresDriverOptions;
   readonly #client: Client;
   readonly #store: Store;
@@ -60,6 +62,7 @@ export class PostgresDriver implements BroadcastDriver {
     this.#client = new Client({ url, sql, maxConnections, prepare, statementTimeoutMs });
     const names = new Names(options);
     this.#store = new Store(this.#client, names, options.maxEventBytes);
+    this.leases = new PostgresLeases(this.#store, (answer) => this.#within(answer));
     this.#commit = new GroupCommit(this.#store, timeoutMs, () => this.#onStored());
     this.#bell = options.listen
       ? new Bell(this.#store, {

@@ -42,10 +42,17 @@ export function postgresMigration(names: PostgresNames): string {
  *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
  * - `events`: the ledger, as text: JSON comes back byte for byte.
  * - `outbox`: what an application published in its own transaction, not numbered yet.
+ * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock.
  */
 export function migration(names: Names): string {
-  const [store, channels, events, outbox] = ["store", "channels", "events", "outbox"]
-    .map((table) => names.of(table));
+  const [store, channels, events, outbox, leases, leased] = [
+    "store",
+    "channels",
+    "events",
+    "outbox",
+    "leases",
+    "leased",
+  ].map((table) => names.of(table));
   // Plans made before the tables have grown must not settle on reading all of them, and what costs a
   // millisecond must not be compiled for fifty.
   const settings = `set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off`;
@@ -91,6 +98,21 @@ begin
     json text not null,
     except_id text
   );
+
+  create table if not exists ${leases} (
+    owner text collate "C" primary key,
+    name text not null,
+    until timestamptz not null
+  );
+  create index if not exists ${names.index("leases_until")} on ${leases} (until);
+  create table if not exists ${leased} (
+    topic text collate "C" not null,
+    owner text collate "C" not null references ${leases} on delete cascade,
+    key text collate "C" not null,
+    value text not null,
+    primary key (owner, topic, key)
+  );
+  create index if not exists ${names.index("leased_topic")} on ${leased} (topic);
 
   create or replace function ${names.of("lineage")}() returns text
   language sql stable set search_path = pg_catalog, pg_temp as $body$
@@ -291,6 +313,50 @@ begin
     from (select c.channel from ${channels} c where c.channel > after order by c.channel limit most) c;
     return last;
   end;
+  $body$;
+
+  create or replace function ${names.of("lease")}(
+    of_owner text, lease_ms bigint, topics text[], keys text[], vals text[]
+  ) returns text language plpgsql ${settings} set lock_timeout = '3s' as $body$
+  declare
+    lease_name text;
+  begin
+    delete from ${leases} l where l.ctid = any (array(
+      select o.ctid from ${leases} o
+      where o.until <= clock_timestamp() and o.owner <> of_owner
+      order by o.until limit 100 for update skip locked));
+    delete from ${leases} l where l.owner = of_owner and l.until <= clock_timestamp();
+    insert into ${leases} as l (owner, name, until)
+    values (of_owner, gen_random_uuid()::text,
+      clock_timestamp() + lease_ms * interval '1 millisecond')
+    on conflict (owner) do update set until = excluded.until
+    returning l.name into lease_name;
+    with given as (
+      select distinct on (g.topic, g.key) g.*
+      from unnest(topics, keys, vals) with ordinality as g (topic, key, value, nth)
+      order by g.topic, g.key, g.nth desc
+    ), removed as (
+      delete from ${leased} d using given g
+      where d.owner = of_owner and d.topic = g.topic and d.key = g.key and g.value is null
+    )
+    insert into ${leased} (topic, owner, key, value)
+    select g.topic, of_owner, g.key, g.value from given g where g.value is not null
+    on conflict (owner, topic, key) do update set value = excluded.value;
+    return lease_name;
+  end;
+  $body$;
+
+  create or replace function ${names.of("leased_on")}(of_topic text)
+  returns table (owner text, key text, value text) language sql stable ${settings} as $body$
+    select d.owner, d.key, d.value
+    from ${leased} d join ${leases} l on l.owner = d.owner
+    where d.topic = of_topic and l.until > clock_timestamp();
+  $body$;
+
+  create or replace function ${names.of("remaining")}(owners text[])
+  returns table (owner text, ms bigint) language sql stable ${settings} as $body$
+    select l.owner, ceil(extract(epoch from l.until - clock_timestamp()) * 1000)::bigint
+    from ${leases} l where l.owner = any (owners) and l.until > clock_timestamp();
   $body$;
 
   perform ${names.of("check")}();

@@ -1,5 +1,6 @@
 import { BroadcastConfigError } from "../../core/errors.ts";
 import type { EventRecord, Position } from "../../core/event.ts";
+import type { LeasedChange, LeasedEntry } from "../../core/leases.ts";
 import { type Client, template, type TextRow } from "./client.ts";
 import { failureOf } from "./failures.ts";
 import { migration, SCHEMA_VERSION } from "./migration.ts";
@@ -41,6 +42,9 @@ const CALLS = {
   rewound: 1,
   expire: 2,
   trim: 4,
+  lease: 5,
+  leased_on: 1,
+  remaining: 1,
 } as const;
 
 /** The tables and functions of one application, which are made on first use. */
@@ -152,6 +156,38 @@ export class Store {
   async trim(after: string, events: number, graceMs: number, most: number): Promise<string | null> {
     const rows = await this.#call("trim", [after, String(events), String(graceMs), String(most)]);
     return rows[0]?.[0] ?? null;
+  }
+
+  /** Writes an owner's entries and renews the lease; answers its name. */
+  async lease(
+    owner: string,
+    leaseMs: number,
+    changes: readonly LeasedChange[],
+  ): Promise<string> {
+    const [row] = await this.#call("lease", [
+      owner,
+      String(leaseMs),
+      textArray(changes.map(({ topic }) => topic)),
+      textArray(changes.map(({ key }) => key)),
+      textArray(changes.map(({ value }) => value)),
+    ]);
+    const name = row?.[0];
+    if (!isText(name)) throw new TypeError("PostgreSQL answered no name of a lease");
+    return name;
+  }
+
+  /** Every entry of a topic whose owner's lease holds. */
+  async leasedOn(topic: string): Promise<LeasedEntry[]> {
+    const rows = await this.#call("leased_on", [topic]);
+    return rows.flatMap(([owner, key, value]) =>
+      isText(owner) && isText(key) && isText(value) ? [{ owner, key, value }] : []
+    );
+  }
+
+  /** How long these leases hold, in milliseconds. */
+  async remainingMs(owners: readonly string[]): Promise<Map<string, number>> {
+    const rows = await this.#call("remaining", [textArray(owners)]);
+    return new Map(rows.flatMap(([owner, ms]) => isText(owner) ? [[owner, Number(ms)]] : []));
   }
 
   /** Tells the other nodes to look. */

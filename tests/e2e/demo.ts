@@ -58,12 +58,12 @@ export class Demo implements AsyncDisposable {
   }
 }
 
-/** The port that the demo says it listens on. Leaving the loop closes the pipe: it has no more to say. */
-async function readPort(stdout: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
+/** The port that a server says it listens on. Leaving the loop closes the pipe: it has no more to say. */
+export async function readPort(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<string> {
   let output = "";
-  for await (const text of stdout.pipeThrough(new TextDecoderStream())) {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     output += text;
-    const port = /http:\/\/localhost:(\d+)\s/.exec(output)?.[1];
+    const port = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)\/?\s/.exec(output)?.[1];
     if (port !== undefined) return port;
   }
   throw new Error(`It ended before it listened: ${output}`);

@@ -176,13 +176,35 @@ Deno.test("an epoch that changes while history is read: lost, and nothing of the
   await broadcaster.close();
 });
 
-Deno.test("the store has another epoch than this node still: lost", async () => {
+Deno.test("the store has another epoch than this node still: lost for all, after one read", async () => {
   const { broadcaster, driver } = await liveChannel(5);
+  const crowd = resume(broadcaster, 3, 4);
+  await settle();
+  driver.answerIncomplete(0, { epoch: "new", offset: 3 });
+  await settle();
+  const lost = { position: at(5), recovery: "lost", missed: 0 } as const;
+  assertEquals(crowd.map(({ start }) => start), [lost, lost]);
+  assertEquals(driver.reads.length, 1);
+  await broadcaster.close();
+});
+
+Deno.test("guarantee 6: more events than can be kept while history is read: lost, and the next is not", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(5);
   const [resumed] = resume(broadcaster, 3);
   await settle();
-  driver.answerIncomplete(0, { epoch: "new", offset: 9 });
+  for (const offset of range(6, 10_006)) sink.event(record(offset), at(offset));
+  const [lower] = resume(broadcaster, 2);
+  driver.answerRead(0, [4, 5], 5);
   await settle();
-  assertEquals(resumed?.start, { position: at(5), recovery: "lost", missed: 0 });
+  const lost = { position: at(10_006), recovery: "lost", missed: 0 } as const;
+  assertEquals(resumed?.start, lost);
+  assertEquals(lower?.start, lost);
+  const [next] = resume(broadcaster, 10_000 - 2_000);
+  await settle();
+  sink.event(record(10_007), at(10_007));
+  driver.answerRead(1, range(8_001, 10_006), 10_006);
+  await settle();
+  assertEquals(next?.start, { position: at(10_007), recovery: "ok", missed: 2_007 });
   await broadcaster.close();
 });
 

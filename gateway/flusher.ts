@@ -37,19 +37,14 @@ export class Flusher {
 
   /** Something is sent in this turn; its end will be noticed. Returns the turn's number. */
   noteSent(): number {
-    this.#turnEnd ??= setImmediate(() => {
-      this.#turnEnd = undefined;
-      this.#turn++;
-      const held = this.#held;
-      this.#held = [];
-      for (const queue of held) queue.endTurn();
-    });
+    this.#turnEnd ??= setImmediate(() => this.#endTurn());
     return this.#turn;
   }
 
-  /** For a queue that sent in this turn: it is called at the end of it. */
+  /** For a queue that waits for the rest of this turn: it is called at the end of it. */
   holdForTurn(queue: TurnQueue): void {
     this.#held.push(queue);
+    this.#turnEnd ??= setImmediate(() => this.#endTurn());
   }
 
   /** Flushes a queue now and then until nothing of it waits any more. */
@@ -73,5 +68,13 @@ export class Flusher {
   close(): void {
     clearImmediate(this.#turnEnd);
     clearInterval(this.#roomTimer);
+  }
+
+  #endTurn(): void {
+    this.#turnEnd = undefined;
+    const held = this.#held;
+    this.#held = [];
+    for (const queue of held) queue.endTurn();
+    this.#turn++;
   }
 }

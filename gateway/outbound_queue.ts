@@ -22,6 +22,7 @@ export interface OutboundQueueOptions {
  * The frames of one connection on their way to its socket. A frame in an idle turn leaves at once.
  * Those that follow in the same turn are held back to its end and leave together, in one write where
  * the socket can, else in one message where the client can; where neither can, nothing is held back.
+ * Whoever had several in one turn is expected to have several in the next, until it had one.
  * What the socket has no room for waits.
  */
 export class OutboundQueue implements Flushable, TurnQueue {
@@ -35,6 +36,8 @@ export class OutboundQueue implements Flushable, TurnQueue {
   #waitsFor: "nothing" | "turn" | "room" = "nothing";
   /** The last turn in which a frame left that others could have left with. */
   #sentIn = -1;
+  /** Several frames are expected in a turn, so that the first one waits as well. */
+  #isBursty = false;
 
   constructor(socket: GatewaySocket, flusher: Flusher, options: OutboundQueueOptions) {
     this.#socket = socket;
@@ -54,7 +57,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
    */
   push(frame: EncodedFrame): boolean {
     if (this.#waitsFor === "nothing") {
-      if (this.#sentIn === this.#flusher.turn) {
+      if (this.#isBursty || this.#sentIn === this.#flusher.turn) {
         this.#waitsFor = "turn";
         this.#flusher.holdForTurn(this);
       } else if (this.#hasRoom(frame.bytes)) {
@@ -76,6 +79,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   endTurn(): void {
+    this.#isBursty = this.#frames.length > 1 || this.#sentIn === this.#flusher.turn;
     this.#waitsFor = "nothing";
     if (!this.flush()) this.#waitForRoom();
   }
@@ -84,10 +88,17 @@ export class OutboundQueue implements Flushable, TurnQueue {
     while (this.#frames.length > 0) {
       const count = this.#countFitting();
       if (count === 0) return false;
-      const frames = count === this.#frames.length ? this.#frames : this.#frames.slice(0, count);
-      this.#frames = frames === this.#frames ? [] : this.#frames.slice(count);
-      for (const { bytes } of frames) this.#bytes -= bytes;
-      this.#send(frames);
+      const frames = this.#frames;
+      if (count === frames.length) {
+        this.#frames = [];
+        this.#bytes = 0;
+        this.#send(frames);
+      } else {
+        const first = frames.slice(0, count);
+        this.#frames = frames.slice(count);
+        for (const { bytes } of first) this.#bytes -= bytes;
+        this.#send(first);
+      }
     }
     if (this.#waitsFor === "room") this.#waitsFor = "nothing";
     return true;
@@ -105,7 +116,6 @@ export class OutboundQueue implements Flushable, TurnQueue {
     this.#flusher.waitForRoom(this);
   }
 
-  /** Whoever had several frames in one turn is expected to have several in the next. */
   #send(frames: readonly EncodedFrame[]): void {
     if (this.#merges) this.#sentIn = this.#flusher.noteSent();
     try {
@@ -121,6 +131,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
   /** How many of the frames that wait the socket has room for in one go. */
   #countFitting(): number {
     const buffered = this.#socket.bufferedAmount;
+    if (buffered + this.#bytes <= SOCKET_BYTES) return this.#frames.length;
     let sum = 0;
     let count = 0;
     for (const { bytes } of this.#frames) {

@@ -1,4 +1,5 @@
 import type { ChannelEvent } from "./event.ts";
+import { TouchOrder } from "./touch_order.ts";
 
 /**
  * What a broadcaster remembers of its live channels, so that subscribers that come back do not each
@@ -9,7 +10,7 @@ const LIMITS = { eventsPerChannel: 1_024, events: 65_536, bytes: 32 * 1024 * 102
 /** The bound over all channels of one broadcaster: the one that is silent longest gives way first. */
 export class RecentEventsLimit {
   /** Channels that remember something, the longest silent first. */
-  readonly #channels = new Set<RecentEvents>();
+  readonly #channels = new TouchOrder<RecentEvents>();
   #events = 0;
   #bytes = 0;
 
@@ -17,12 +18,8 @@ export class RecentEventsLimit {
   added(channel: RecentEvents, bytes: number): void {
     this.#events++;
     this.#bytes += bytes;
-    this.#channels.delete(channel);
-    this.#channels.add(channel);
-    for (const silent of this.#channels) {
-      while (this.#isOver() && silent.dropOldest());
-      if (!this.#isOver()) return;
-    }
+    this.#channels.touch(channel);
+    while (this.#isOver() && this.#channels.first?.dropOldest());
   }
 
   dropped(channel: RecentEvents, bytes: number): void {

@@ -14,6 +14,7 @@ import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";
 import type { LeaseStore } from "../core/leases.ts";
 import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
+import { TouchOrder } from "../core/touch_order.ts";
 import { RecentIds } from "./memory/recent_ids.ts";
 import { MemoryLeases } from "./memory/leases.ts";
 
@@ -59,9 +60,9 @@ export class MemoryBackend {
   readonly #rings = new Map<string, HistoryRing>();
   readonly #sinks = new Map<string, Set<ChannelSink>>();
   /** Channels with stored events, the longest silent first. */
-  readonly #stored = new Map<string, HistoryRing>();
+  readonly #stored = new TouchOrder<string>();
   /** Channels that nobody subscribes to, the longest untouched first. */
-  readonly #idle = new Set<string>();
+  readonly #idle = new TouchOrder<string>();
   /** Leased entries of the nodes over this backend. */
   readonly leases: LeaseStore = new MemoryLeases();
   readonly #recent = new RecentIds();
@@ -99,14 +100,12 @@ export class MemoryBackend {
     const position = ring.append(record, bytes, nowMs);
     this.#recent.add(record.id, position);
     this.#bytes += bytes;
-    this.#stored.delete(channel);
-    this.#stored.set(channel, ring);
+    this.#stored.touch(channel);
     while (ring.size > this.#limits.historySize) this.#dropOldest(channel, ring);
-    for (const [name, ring] of this.#stored) {
-      while (ring.size > 0 && this.#bytes > this.#limits.historyMaxBytes) {
-        this.#dropOldest(name, ring);
-      }
-      if (this.#bytes <= this.#limits.historyMaxBytes) break;
+    while (this.#bytes > this.#limits.historyMaxBytes) {
+      const silent = this.#longestSilent;
+      if (silent === undefined) break;
+      this.#dropOldest(...silent);
     }
     for (const sink of this.#sinks.get(channel) ?? []) sink.event(record, position);
     return position;
@@ -151,15 +150,13 @@ export class MemoryBackend {
    * too many: who comes back to that one is told `lost`, as its next epoch is another.
    */
   #setIdle(channel: string): void {
-    this.#idle.delete(channel);
-    this.#idle.add(channel);
-    for (const name of this.#idle) {
-      if (this.#idle.size <= this.#limits.historyMaxChannels) return;
-      const ring = this.#rings.get(name);
-      while (ring !== undefined && ring.size > 0) this.#dropOldest(name, ring);
-      this.#rings.delete(name);
-      this.#idle.delete(name);
-    }
+    this.#idle.touch(channel);
+    const name = this.#idle.first;
+    if (name === undefined || this.#idle.size <= this.#limits.historyMaxChannels) return;
+    const ring = this.#rings.get(name);
+    while (ring !== undefined && ring.size > 0) this.#dropOldest(name, ring);
+    this.#rings.delete(name);
+    this.#idle.delete(name);
   }
 
   /** Drops what is past its age: in this channel, and in those that are silent for longer. */
@@ -168,10 +165,18 @@ export class MemoryBackend {
     const isOld = (ring: HistoryRing) => (ring.oldestAtMs ?? Infinity) <= deadlineMs;
     const ring = this.#rings.get(channel);
     while (ring !== undefined && isOld(ring)) this.#dropOldest(channel, ring);
-    for (const [name, ring] of this.#stored) {
-      if (!isOld(ring)) return;
-      while (isOld(ring)) this.#dropOldest(name, ring);
+    let silent = this.#longestSilent;
+    while (silent !== undefined && isOld(silent[1])) {
+      this.#dropOldest(...silent);
+      silent = this.#longestSilent;
     }
+  }
+
+  /** The channel with stored events that is silent longest. */
+  get #longestSilent(): readonly [string, HistoryRing] | undefined {
+    const name = this.#stored.first;
+    const ring = name === undefined ? undefined : this.#rings.get(name);
+    return name === undefined || ring === undefined ? undefined : [name, ring];
   }
 
   #dropOldest(channel: string, ring: HistoryRing): void {

@@ -30,10 +30,13 @@ export class Joiner<Joined> {
     this.#join = join;
   }
 
-  /** The frames as one; a list that is like the last one costs a comparison. */
+  /**
+   * The frames as one; a list that is like the last one costs a comparison. A list is kept, and must
+   * not be changed afterwards.
+   */
   join(frames: readonly EncodedFrame[]): Joined {
     if (this.#last === undefined || !isSame(this.#last.frames, frames)) {
-      this.#last = { frames: frames.slice(), joined: this.#join(frames) };
+      this.#last = { frames, joined: this.#join(frames) };
     }
     return this.#last.joined;
   }

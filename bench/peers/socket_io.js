@@ -3,6 +3,7 @@
  * bufferutil and utf-8-validate installed, and the first request not kept.
  */
 import { createServer } from "node:http";
+// @ts-ignore: no dependency of the project, the bench installs it where this runs
 import { Server } from "socket.io";
 import { host } from "./host.js";
 

@@ -50,7 +50,18 @@ export class NodeSocket implements GatewaySocket {
 
 /** Joins frames for {@linkcode NodeSocket}s: one message each, one after the other. */
 export function wireJoiner(): Joiner<Uint8Array> {
-  return new Joiner((frames) => Buffer.concat(frames.map(wireOf)));
+  return new Joiner((frames) => {
+    let bytes = 0;
+    for (const frame of frames) bytes += wireOf(frame).length;
+    const joined = Buffer.allocUnsafe(bytes);
+    let at = 0;
+    for (const frame of frames) {
+      const wire = wireOf(frame);
+      joined.set(wire, at);
+      at += wire.length;
+    }
+    return joined;
+  });
 }
 
 function wireOf(frame: EncodedFrame): Uint8Array {

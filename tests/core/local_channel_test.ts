@@ -195,6 +195,15 @@ Deno.test("a history that does not know of the gap either does not stop the chan
   await broadcaster.close();
 });
 
+Deno.test("a gap that is read with a hole in it is told as lost, and nothing of it is passed on", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel(5);
+  sink.event(record(9), at(9));
+  driver.answerRead(0, [6, 8], 8);
+  await settle();
+  assertEquals(recorder.heard, ["live", "lost 8", 9]);
+  await broadcaster.close();
+});
+
 Deno.test("a history that cannot be read is tried again at the driver's next word", async () => {
   const { broadcaster, driver, recorder, sink, errors } = await liveChannel(5);
   sink.event(record(7), at(7));

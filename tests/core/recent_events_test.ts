@@ -43,9 +43,11 @@ Deno.test("guarantee 6: a channel remembers 1,024 events, the newest", () => {
 Deno.test("guarantee 6: all channels together remember 32 MiB, the longest silent gives way first", () => {
   const limit = new RecentEventsLimit();
   const [silent, quiet, busy] = [1, 2, 3].map(() => new RecentEvents(limit));
+  // Who came first is not who is silent longest.
+  busy?.push(event(1, MIB));
   for (let offset = 1; offset <= 10; offset++) silent?.push(event(offset, MIB));
   for (let offset = 1; offset <= 10; offset++) quiet?.push(event(offset, MIB));
-  for (let offset = 1; offset <= 20; offset++) busy?.push(event(offset, MIB));
+  for (let offset = 2; offset <= 20; offset++) busy?.push(event(offset, MIB));
   assertEquals([silent, quiet, busy].map((recent) => recent?.size), [2, 10, 20]);
   for (let offset = 21; offset <= 100; offset++) busy?.push(event(offset, MIB));
   assertEquals([silent, quiet, busy].map((recent) => recent?.size), [0, 0, 32]);

@@ -73,9 +73,10 @@ Deno.test("what is remembered ends where the channel lost events", async () => {
   sink.event(record(9), at(9));
   driver.answerIncomplete(0, at(8));
   await settle();
-  const [recorder] = resume(broadcaster, 6);
+  // Offset 7 is in the hole: 9 is not all that came after it.
+  const [recorder] = resume(broadcaster, 7);
   await settle();
-  assertEquals(driver.reads.map(({ after }) => after), [at(6), at(6)]);
+  assertEquals(driver.reads.map(({ after }) => after), [at(6), at(7)]);
   driver.answerIncomplete(1, at(9));
   await settle();
   assertEquals(recorder?.start, { position: at(9), recovery: "lost", missed: 0 });
@@ -96,6 +97,28 @@ Deno.test("nothing is remembered of a channel that nobody listened to for a whil
   driver.answerRead(0, [6, 7, 8], 8);
   await settle();
   assertEquals(recorder?.heard, ["live", 6, 7, 8]);
+  await broadcaster.close();
+});
+
+Deno.test("a read that comes back when its channel was closed and opened again is nobody's", async () => {
+  const { broadcaster, driver, attachment } = await liveChannel(5);
+  const left = broadcaster.listen("c", new Recorder(), { after: at(3) });
+  await settle();
+  attachment.detach();
+  left.detach();
+  await settle();
+  driver.opening(0).closed.resolve();
+  broadcaster.listen("c", new Recorder());
+  await settle();
+  driver.acknowledge(1, 8);
+  await settle();
+  driver.answerRead(0, [4, 5], 5);
+  await settle();
+  const [resumed] = resume(broadcaster, 4);
+  await settle();
+  driver.answerRead(1, [5, 6, 7, 8], 8);
+  await settle();
+  assertEquals(resumed?.heard, ["live", 5, 6, 7, 8]);
   await broadcaster.close();
 });
 
@@ -134,6 +157,16 @@ Deno.test("who comes from a quicker node goes on where it was, and hears nothing
   assertEquals(ahead?.start, { position: at(7), recovery: "ok", missed: 0 });
   for (const offset of range(6, 9)) sink.event(record(offset), at(offset));
   assertEquals(ahead?.heard, ["live", 8, 9]);
+  // What is remembered is not given up for a shorter read.
+  const [ahead2] = resume(broadcaster, 10);
+  await settle();
+  driver.answerRead(1, [], 10);
+  await settle();
+  const [behind] = resume(broadcaster, 5);
+  await settle();
+  assertEquals(ahead2?.start?.recovery, "ok");
+  assertEquals(behind?.heard, ["live", 6, 7, 8, 9]);
+  assertEquals(driver.reads.length, 2);
   await broadcaster.close();
 });
 
@@ -156,6 +189,20 @@ Deno.test("who claims to have more than there is, is told lost; the others are n
   driver.answerRead(2, range(3, 6), 6);
   await settle();
   assertEquals(late?.heard, ["live", 3, 4, 5, 6]);
+  await broadcaster.close();
+});
+
+Deno.test("who waits for the read of one that claims too much is read for next", async () => {
+  const { broadcaster, driver } = await liveChannel(5);
+  const [liar] = resume(broadcaster, 1_000);
+  await settle();
+  const [honest] = resume(broadcaster, 3);
+  await settle();
+  driver.answerIncomplete(0, at(5));
+  await settle();
+  driver.answerRead(1, [4, 5], 5);
+  await settle();
+  assertEquals([liar?.start?.recovery, honest?.heard], ["lost", ["live", 4, 5]]);
   await broadcaster.close();
 });
 

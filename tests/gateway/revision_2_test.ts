@@ -184,3 +184,65 @@ Deno.test("what was held back for the turn's end leaves before the connection is
   assertEquals(client.heard, [1, 2].map((n) => ({ t: "ok", c: "news", n })));
   assertEquals(client.socket.closed?.code, 1001);
 });
+
+Deno.test("rates count frames, not messages, and a batch waits by its own size", async () => {
+  await using played = new PlayedGateway({
+    allowClientPublish: () => true,
+    publishRate: { burst: 30, perSecond: 0.001 },
+    // Room for the batch once, not once for each frame in it.
+    maxQueuedBytes: 4_096,
+  });
+  const client = connect(played);
+  const pubs = Array.from({ length: 32 }, (_, n) => ({ t: "pub", c: "chat", e: "m", d: n, n }));
+  client.events.message(JSON.stringify(pubs));
+  await settle();
+  const answers = client.socket.frames.flatMap((frame) =>
+    frame.t === "ok" ? ["ok"] : frame.t === "err" ? [frame.k] : []
+  );
+  assertEquals(answers.filter((answer) => answer === "ok").length, 30);
+  assertEquals(answers.filter((answer) => answer === "publish_rate_limited").length, 2);
+});
+
+Deno.test("without numbers, a sub is answered without one, an unsub and a publish are not", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true });
+  const client = connect(played);
+  client.send({ t: "sub", c: "news" });
+  await settle();
+  client.send({ t: "unsub", c: "news" });
+  client.send({ t: "pub", c: "chat", e: "m", d: 1 });
+  client.send({ t: "pub", c: "chat", e: "", d: 1 });
+  await settle();
+  assertEquals(client.heard, [
+    { t: "ok", c: "news", p: last(client, "ok").p, r: "none" },
+    { t: "err", c: "chat", r: "invalid event name", k: "invalid_event", w: "never" },
+  ]);
+});
+
+Deno.test("a frame that ends the connection ends the batch it stands in", async () => {
+  await using played = new PlayedGateway({
+    allowClientPublish: () => true,
+    maxQueuedBytes: 1_024,
+  });
+  const client = connect(played);
+  client.socket.bufferedAmount = 1_000_000;
+  const unsubs = Array.from({ length: 100 }, (_, n) => ({ t: "unsub", c: "news", n }));
+  const batch = [...unsubs, { t: "pub", c: "chat", e: "m", d: "unheard" }];
+  await using witness = played.broadcaster.subscribe("chat");
+  await witness.ready;
+  client.events.message(JSON.stringify(batch));
+  assertEquals(client.socket.closed?.code, 4100);
+  await played.broadcaster.publish("chat", { event: "m", data: "next" });
+  assertEquals((await witness.next()).value?.data, "next");
+});
+
+Deno.test("revision 1 has one word for a publish that failed, whatever the reason", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true });
+  const client = played.connect();
+  client.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1, i: "" });
+  await settle();
+  assertEquals(client.heard, []);
+  await played.broadcaster.close();
+  client.send({ t: "pub", c: "chat", e: "m", d: 1 });
+  await settle();
+  assertEquals(client.heard, [{ t: "err", c: "chat", r: "publish denied" }]);
+});

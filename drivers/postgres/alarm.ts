@@ -20,6 +20,11 @@ export class Alarm {
     });
   }
 
+  /** Forgets that it was rung. */
+  clear(): void {
+    this.#rung = false;
+  }
+
   ring(): void {
     if (this.#wake === undefined) this.#rung = true;
     else this.#wake();

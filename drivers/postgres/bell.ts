@@ -119,7 +119,8 @@ export class Bell {
   #set(line: Exclude<Line, "closed">): void {
     if (this.#isClosed()) return;
     this.#line = line;
-    if (line !== "silent") this.#alarm.ring();
+    if (line === "silent") this.#alarm.clear();
+    else this.#alarm.ring();
   }
 
   #is(line: Line): boolean {

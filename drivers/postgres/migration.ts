@@ -210,8 +210,8 @@ begin
   declare
     taken record;
   begin
-    -- One node at a time: two could swap what one transaction published.
-    perform pg_advisory_xact_lock(hashtextextended('${names.bell} outbox', 0));
+    -- Two nodes want the same oldest events, and the second waits for the first to be through with
+    -- them: so they cannot swap what one transaction published.
     with claimed as (
       delete from ${outbox} o
       where o.seq = any (array(select n.seq from ${outbox} n order by n.seq limit most))

@@ -77,15 +77,15 @@ export class Reader {
     };
   }
 
-  /** Makes the next poll come now. */
+  /** Makes the next poll come now, if anybody wants what it may bring. */
   wake(): void {
-    this.#alarm.ring();
+    if (this.#channels.size > 0) this.#alarm.ring();
   }
 
   /** An application's transaction has put something into the outbox; nobody tells when it commits. */
   expectOutbox(): void {
     this.#outboxMs = OUTBOX_FIRST_MS;
-    this.wake();
+    this.#alarm.ring();
   }
 
   async close(): Promise<void> {
@@ -144,7 +144,7 @@ export class Reader {
     if (poll.server !== last.server) {
       // Its transactions are counted anew.
       this.#last = undefined;
-      return this.wake();
+      return this.#alarm.ring();
     }
     this.#last = poll;
     this.#written = poll.written;
@@ -152,7 +152,6 @@ export class Reader {
     await this.#note(poll.changed, false);
     if (poll.outbox) {
       while (await store.drain() > 0) onDrained();
-      this.wake();
     }
     if (this.#pending.size > 0) await this.#readSlice();
   }

@@ -27,7 +27,8 @@ export class PostgresServer implements AsyncDisposable {
     this.#process = process;
   }
 
-  static async start(): Promise<PostgresServer> {
+  /** Starts one; further arguments as for `postgres`. */
+  static async start(...args: readonly string[]): Promise<PostgresServer> {
     const port = freePort();
     const folder = await makeFolder();
     await run("cp", ["-r", `${model}/.`, folder]);
@@ -39,6 +40,7 @@ export class PostgresServer implements AsyncDisposable {
         ...["-c", "fsync=off", "-c", "max_connections=120"],
         // Into files: several tests may use one server, and its output belongs to none of them.
         ...["-c", "logging_collector=on"],
+        ...args,
       ],
       ...USER,
       // An immediate stop: nothing is written, nobody is told.
@@ -52,6 +54,10 @@ export class PostgresServer implements AsyncDisposable {
     return urlOf(this.port);
   }
 
+  get #saved(): string {
+    return `${this.#folder}-saved`;
+  }
+
   kill(): Promise<void> {
     return this.#process.kill();
   }
@@ -59,6 +65,17 @@ export class PostgresServer implements AsyncDisposable {
   /** Starts it again with what it had stored. */
   restart(): Promise<void> {
     return this.#process.start();
+  }
+
+  /** Keeps a copy of its files, as a backup does. It must not run. */
+  async save(): Promise<void> {
+    await run("cp", ["-r", this.#folder, this.#saved]);
+  }
+
+  /** Puts the copy in the place of its files. It must not run. */
+  async putBack(): Promise<void> {
+    await Deno.remove(this.#folder, { recursive: true });
+    await Deno.rename(this.#saved, this.#folder);
   }
 
   freeze(): void {
@@ -89,7 +106,8 @@ export class Stranger implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.sql.end();
+    // A test that failed may have left a transaction open.
+    await this.sql.end({ timeout: 1 });
   }
 }
 
@@ -175,7 +193,7 @@ export class PostgresBackend implements TrialBackend {
       url: urlOf(port),
       schema: "broadcast",
       prefix,
-      timeoutMs: 6_000,
+      timeoutMs: 5_000,
       ...this.#options,
       ...options,
     });
@@ -213,7 +231,7 @@ async function initialise(): Promise<string> {
   const folder = await makeFolder();
   globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
   const program = pathOf(POSTGRES);
-  await run(program.replace(/[^/]*$/, "initdb"), [
+  await run(Deno.realPathSync(program).replace(/[^/]*$/, "initdb"), [
     ...["-D", folder, "-U", "postgres", "-A", "trust"],
     ...["-E", "UTF8", "--locale=C", "--no-sync"],
   ]);

@@ -150,6 +150,24 @@ Deno.test("any JSON passes, U+0000 in it too; names that cannot be stored are re
   assertEquals((await a.publish("c", { event: "n", data })).position?.offset, 2);
 });
 
+Deno.test("events larger than one read are read in slices, live and from history", async () => {
+  await using stage = new Stage(server);
+  const [a, b] = stage.nodes();
+  const witness = await Witness.on(b, ["x", "y"]);
+  const { position } = await b.subscribe("x").ready;
+  const ids = Array.from({ length: 12 }, (_, i) => `${i}`);
+  const data = "x".repeat(900_000);
+  await Promise.all(ids.flatMap((id) => [
+    a.publish("x", event(id, data)),
+    a.publish("y", event(id, data)),
+  ]));
+  await witness.until("all", ({ count }) => count === 24);
+  assertEquals([witness.idsOn("x"), witness.idsOn("y")], [ids, ids]);
+  const late = stage.node();
+  await using resumed = late.subscribe("x", { after: position });
+  assertEquals((await resumed.ready).recovery, "ok");
+});
+
 Deno.test("rows that none of us wrote are reported and told as lost, and nobody stays deaf", async () => {
   await using stage = new Stage(server);
   const node = stage.node({ maxEventBytes: 1_000, pollIntervalMs: 20 });

@@ -1,0 +1,158 @@
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
+import { PostgresBroadcaster } from "../../drivers/postgres.ts";
+import { Witness } from "../drivers/witness.ts";
+import { freePort } from "../servers/port.ts";
+import { PostgresBackend } from "./postgres_server.ts";
+
+const event = (id: string, data: unknown = null) => ({ event: "n", data, id });
+
+async function publishAll(node: DriverBroadcaster, ids: readonly string[]): Promise<void> {
+  for (const id of ids) await node.publish("c", event(id));
+}
+
+Deno.test("tables that were dropped are made again, and what was lost with them is told", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  await using a = backend.node();
+  await using b = backend.node();
+  const witnesses = [await Witness.on(a, ["c"]), await Witness.on(b, ["c"])];
+  await publishAll(a, ["1", "2", "3"]);
+  for (const witness of witnesses) await witness.until("three", ({ count }) => count === 3);
+  await using stranger = backend.server.client();
+  await stranger.sql`drop schema broadcast cascade`;
+  for (const witness of witnesses) await witness.until("word", ({ lost }) => lost.length === 1);
+  await publishAll(b, ["4"]);
+  for (const witness of witnesses) {
+    await witness.until("the next", ({ count }) => count === 4);
+    assertEquals(witness.lost, ["c"]);
+    const [first, , , last] = witness.seen.get("c") ?? [];
+    assertNotEquals(last?.position?.epoch, first?.position?.epoch);
+    assertEquals(last?.position?.offset, 1);
+  }
+});
+
+Deno.test("a server that was set back to a backup numbers in new epochs, on all channels", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  const { server } = backend;
+  await using node = backend.node();
+  // On the channel that it hears nothing is amiss: only the server's log tells.
+  const witness = await Witness.on(node, ["quiet"]);
+  await publishAll(node, ["1", "2"]);
+  await server.kill();
+  await server.save();
+  await server.restart();
+  const { position: lost } = await node.publish("c", event("3"));
+  await node.publish("quiet", event("heard"));
+  await witness.until("it", ({ count }) => count === 1);
+  assertEquals(witness.lost, [], "after a restart with everything that was stored");
+  await server.kill();
+  await server.putBack();
+  await server.restart();
+  await witness.until("word of it", ({ lost }) => lost.length === 1);
+  // As many as were lost: by their numbers alone nobody could tell.
+  const { position: other } = await node.publish("c", event("4"));
+  assertEquals(other?.offset, lost?.offset);
+  assertNotEquals(other?.epoch, lost?.epoch);
+  await using resumed = node.subscribe("c", { after: lost });
+  assertEquals((await resumed.ready).recovery, "lost");
+});
+
+Deno.test("numbers that go back on one channel make a new epoch", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  await using node = backend.node();
+  const witness = await Witness.on(node, ["c"]);
+  await publishAll(node, ["1", "2", "3"]);
+  await witness.until("three", ({ count }) => count === 3);
+  await using stranger = backend.server.client();
+  await stranger.sql`truncate broadcast.trial_channels, broadcast.trial_events`;
+  await publishAll(node, ["4"]);
+  await witness.until("word of it", ({ lost }) => lost.length === 1);
+  await publishAll(node, ["5", "6"]);
+  await witness.until("the last", () => witness.idsOn("c").includes("6"));
+});
+
+Deno.test("events that are gone before they were read are told as lost", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  await using node = backend.node();
+  const witness = await Witness.on(node, ["c"]);
+  await publishAll(node, ["1"]);
+  await witness.until("the first", ({ count }) => count === 1);
+  await using stranger = backend.server.client();
+  await stranger.sql.begin(async (tx) => {
+    await tx`select * from broadcast.trial_publish(
+      array['c', 'c'], array['2', '3'], array['n', 'n'], array['1', '1'], array[null, null])`;
+    await tx`delete from broadcast.trial_events where number > 1`;
+  });
+  await witness.until("word of it", ({ lost }) => lost.length === 1);
+  await publishAll(node, ["4"]);
+  await witness.until("the next", () => witness.idsOn("c").includes("4"));
+  assertEquals(witness.idsOn("c"), ["1", "4"]);
+});
+
+Deno.test("guarantee 3: a commit whose answer was lost is sent again, and stored once", async () => {
+  await using backend = await PostgresBackend.open();
+  await using near = backend.node();
+  await using far = backend.node({ proxied: true });
+  const witness = await Witness.on(near, ["c"]);
+  await far.publish("c", event("before"));
+  await using stranger = backend.server.client();
+  const waits = Promise.withResolvers<void>();
+  const locked = Promise.withResolvers<void>();
+  const holder = stranger.sql.begin(async (tx) => {
+    await tx`select from broadcast.trial_channels where channel = 'c' for update`;
+    locked.resolve();
+    await waits.promise;
+  });
+  await locked.promise;
+  const published = far.publish("c", event("once"));
+  for (;;) {
+    const [waiting] = await stranger.sql`
+      select from pg_stat_activity where wait_event_type = 'Lock' and query like '%publish%'`;
+    if (waiting !== undefined) break;
+  }
+  // The statement is with the server, and what it answers will not come through.
+  backend.proxy.swallow();
+  waits.resolve();
+  await holder;
+  await witness.until("the event", ({ count }) => count === 2);
+  backend.proxy.heal();
+  assertEquals((await published).position?.offset, 2);
+  await far.publish("c", event("after"));
+  await witness.until("the next", ({ count }) => count === 3);
+  assertEquals(witness.idsOn("c"), ["before", "once", "after"]);
+});
+
+Deno.test("a LISTEN that fell silent is noticed and said again", async () => {
+  // Nothing but the bell makes this node look.
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 600_000 });
+  await using near = backend.node();
+  await using far = backend.node({ proxied: true });
+  const witness = await Witness.on(far, ["c"]);
+  await publishAll(near, ["1"]);
+  await witness.until("the first", ({ count }) => count === 1);
+  // The connection dies of the rings that get lost on their way; nothing else is told of it.
+  const ids = Array.from({ length: 20 }, (_, i) => `lost ring ${i}`);
+  backend.proxy.swallow();
+  await publishAll(near, ids);
+  backend.proxy.heal();
+  await publishAll(near, ["last"]);
+  await witness.until("all", ({ count }) => count === 22);
+  assertEquals(witness.idsOn("c"), ["1", ...ids, "last"]);
+  assertEquals(witness.lost, []);
+});
+
+Deno.test("guarantee 6: what waits for a server is bounded, and what is too much rejects at once", async () => {
+  await using node = new PostgresBroadcaster({
+    url: `postgres://nobody@127.0.0.1:${freePort()}/none`,
+    prefix: "p",
+    timeoutMs: 500,
+  });
+  const data = "x".repeat(1_000_000);
+  const outcomes = Array.from(
+    { length: 80 },
+    (_, i) => assertRejects(() => node.publish("c", event(`${i}`, data)), BroadcastPublishError),
+  );
+  const causes = (await Promise.all(outcomes)).map(({ cause }) => String(cause));
+  const refused = causes.filter((cause) => cause.includes("Too many events wait"));
+  assertEquals(refused.length > 0 && refused.length < 20, true, `${refused.length} were refused`);
+});

@@ -49,10 +49,22 @@ Deno.test("as=events resumes by Last-Event-ID, and what is left out moves the po
   await second.leave();
 });
 
+Deno.test("a stream of as=events has an id before the first event", async () => {
+  await using streams = new Streams();
+  const response = await streams.gateway.handler(new Request(`${URL}&c=a`));
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  while (!/^id: 1\|a\+\S+\+0\n\n/m.test(text)) text += (await reader?.read())?.value;
+  await reader?.cancel();
+});
+
 Deno.test("where events may be missing as=events says so by 410, whoever publishes what", async () => {
   await using streams = new Streams();
   await streams.publish("a", 1);
-  for (const id of ["1|a+0+another+0", "not ours", "1|b+0+e+1"]) {
+  const other = await streams.open({ channels: ["b"] });
+  const { lastEventId = "" } = await other.live("b");
+  await other.leave();
+  for (const id of ["1|a+0+another+0", "not ours", lastEventId]) {
     assertEquals(await refusal(streams, "&c=a", id), [410, "sse.position_lost"], id);
   }
   assertEquals(streams.gateway.clientCount, 0);

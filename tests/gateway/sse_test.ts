@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { isBroadcastError, MemoryBroadcaster } from "@airwave/broadcast";
 import { parseStreamId } from "@airwave/broadcast/protocol";
 import { FakeTime } from "@airwave/broadcast/testing";
@@ -307,6 +307,8 @@ Deno.test("a reader that is too slow is cut off by the bytes that wait for it", 
   // What waits in the queue, and what was handed over before it began to wait.
   assert(sent * 16 > 256 && sent * 16 < 256 + 128, `${sent} events of 16 KiB`);
   assertEquals(streams.disconnections.map(({ code }) => code), [4100]);
+  // What waited for it is gone with it: it comes back and resumes.
+  await assertRejects(() => slow.end(), Error, "4100 slow consumer");
   await fast.leave();
 });
 

@@ -80,6 +80,12 @@ Deno.test("an uplink without its header, with a wrong secret, from another user 
   const foreign = { ...HEADER, cookie: "ada", origin: "https://evil.example" };
   assertEquals((await post(streams, secret, SUB, foreign)).status, 403);
   assertEquals(streams.gateway.subscriberCount("a"), 0);
+  // Of a stream that is over nothing is known any more, not even whose it was.
+  const other = await streams.open({ headers: { cookie: "ada" } });
+  const over = await other.secret();
+  await other.leave();
+  const late = await post(streams, over, SUB, { ...HEADER, cookie: "eve" });
+  assertEquals(await codeOf(late), [404, "uplink.gone"]);
   const own = { ...HEADER, cookie: "ada", origin: "http://app.example", host: "app.example" };
   assertEquals((await post(streams, secret, SUB, own)).status, 204);
   await reader.live("a");
@@ -125,7 +131,7 @@ Deno.test("a body that is too large, late, or no frame is refused whole, and the
     const expected = [400, "uplink.malformed"] as const;
     assertEquals(await codeOf(await post(streams, secret, body, HEADER)), expected, body);
   }
-  const endless = new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode("[")) });
+  const endless = new ReadableStream({ start: (to) => to.enqueue(new TextEncoder().encode(SUB)) });
   const late = post(streams, secret, endless, HEADER);
   await time.tick(1000);
   assertEquals((await late).status, 400);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { BroadcastConfigError, type GatewaySocket } from "@airwave/broadcast";
 import { FakeTime, settle } from "@airwave/broadcast/testing";
 import { type PlayedClient, PlayedGateway } from "./harness.ts";
+import { testOnEach } from "./listeners.ts";
 
 const DRAINING = { code: 4200, reason: "draining" };
 
@@ -147,3 +148,45 @@ Deno.test("a second drain waits for the first, close() ends it, and a bad deadli
   await Promise.all([first, second]);
   assertEquals(time.pendingTimers, 0);
 });
+
+testOnEach(
+  "over real sockets: who answers is gone at once, who does not holds a drain up to its deadline",
+  {},
+  async (listener) => {
+    const connected = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let count = 0;
+    await using played = new PlayedGateway({ onConnect: () => connected[count++]?.resolve() });
+    const server = await listener.listen(played.gateway);
+    const host = `127.0.0.1:${server.port}`;
+    const deaf = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    const handshake = [
+      "GET /_broadcast?v=2 HTTP/1.1",
+      `Host: ${host}`,
+      "Upgrade: websocket",
+      "Connection: Upgrade",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    await deaf.write(new TextEncoder().encode(handshake.join("\r\n") + "\r\n\r\n"));
+    await connected[0]?.promise;
+    const heard: string[] = [];
+    const polite = new WebSocket(`ws://${host}/_broadcast?v=2`);
+    polite.onmessage = ({ data }) => heard.push(data);
+    const closed = new Promise<number>((resolve) => polite.onclose = ({ code }) => resolve(code));
+    await connected[1]?.promise;
+
+    const startedAtMs = performance.now();
+    const drained = played.gateway.drain({ deadlineMs: 300 });
+    assertEquals(await closed, 4200);
+    assertEquals(JSON.parse(heard.at(-1) ?? ""), { t: "bye", r: "draining", ms: 500 });
+    await drained;
+    // Timers may fire a little early by this clock.
+    assert(performance.now() - startedAtMs >= 290, "it did not wait for the other one");
+    const refused = await fetch(`http://${host}/_broadcast`);
+    assertEquals([refused.status, await refused.text()], [503, "The gateway is closed\n"]);
+    // Where a peer can be cut off it was, and the server has nothing left to wait for.
+    if (listener.name === "node:http") await server.shutdown();
+    deaf.close();
+    if (listener.name !== "node:http") await server.shutdown();
+  },
+);

@@ -1,6 +1,5 @@
 import type { ChannelEvent } from "../core/event.ts";
 import type { Flushable, Flusher } from "./flusher.ts";
-import type { HeldChannel } from "./held_channel.ts";
 
 /** How many bytes of missed events wait, over all connections of a gateway. */
 export class BacklogLimit {
@@ -23,15 +22,22 @@ export class BacklogLimit {
   }
 }
 
-/** What a backlog needs of its connection. */
-export interface BacklogSink {
-  /** Whether the socket takes more without anything having to wait. */
-  readonly hasRoom: boolean;
-  deliver(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void;
+/** What a backlog needs of a channel. */
+export interface BacklogChannel {
+  /** How many of its events wait; counted by the backlog. */
+  backlog: number;
+  readonly isReleased: boolean;
 }
 
-interface Entry {
-  readonly channel: HeldChannel;
+/** What a backlog needs of its connection. */
+export interface BacklogSink<Channel> {
+  /** Whether the socket takes more without anything having to wait. */
+  readonly hasRoom: boolean;
+  deliver(channel: Channel, event: ChannelEvent, isMissed: boolean): void;
+}
+
+interface Entry<Channel> {
+  readonly channel: Channel;
   readonly event: ChannelEvent;
   readonly isMissed: boolean;
 }
@@ -42,17 +48,22 @@ interface Entry {
  * What waits here is shared by all who wait for it. The missed part is bounded over all connections,
  * the live part for each.
  */
-export class Backlog implements Flushable {
-  readonly #sink: BacklogSink;
+export class Backlog<Channel extends BacklogChannel> implements Flushable {
+  readonly #sink: BacklogSink<Channel>;
   readonly #flusher: Flusher;
   readonly #limit: BacklogLimit;
   readonly #maxLiveBytes: number;
-  #entries: Entry[] = [];
+  #entries: Entry<Channel>[] = [];
   /** Index of the entry that is next; those before it are gone. */
   #next = 0;
   #liveBytes = 0;
 
-  constructor(sink: BacklogSink, flusher: Flusher, limit: BacklogLimit, maxLiveBytes: number) {
+  constructor(
+    sink: BacklogSink<Channel>,
+    flusher: Flusher,
+    limit: BacklogLimit,
+    maxLiveBytes: number,
+  ) {
     this.#sink = sink;
     this.#flusher = flusher;
     this.#limit = limit;
@@ -60,7 +71,7 @@ export class Backlog implements Flushable {
   }
 
   /** Delivers a missed event now or later; false if it cannot wait. */
-  missed(channel: HeldChannel, event: ChannelEvent): boolean {
+  missed(channel: Channel, event: ChannelEvent): boolean {
     if (this.#isEmpty && this.#sink.hasRoom) {
       this.#sink.deliver(channel, event, true);
       return true;
@@ -70,12 +81,8 @@ export class Backlog implements Flushable {
     return true;
   }
 
-  /** Delivers a live event, behind what its channel still waits for; false if it cannot wait. */
-  live(channel: HeldChannel, event: ChannelEvent): boolean {
-    if (channel.backlog === 0) {
-      this.#sink.deliver(channel, event, false);
-      return true;
-    }
+  /** Puts a live event behind what its channel still waits for; false if it cannot wait. */
+  live(channel: Channel, event: ChannelEvent): boolean {
     if (this.#liveBytes + event.bytes > this.#maxLiveBytes) return false;
     this.#liveBytes += event.bytes;
     this.#add({ channel, event, isMissed: false });
@@ -108,13 +115,13 @@ export class Backlog implements Flushable {
     return this.#next >= this.#entries.length;
   }
 
-  #add(entry: Entry): void {
+  #add(entry: Entry<Channel>): void {
     entry.channel.backlog++;
     this.#entries.push(entry);
     this.#flusher.waitForRoom(this);
   }
 
-  #forget({ channel, event, isMissed }: Entry): void {
+  #forget({ channel, event, isMissed }: Entry<Channel>): void {
     channel.backlog--;
     if (isMissed) this.#limit.giveBack(event.bytes);
     else this.#liveBytes -= event.bytes;

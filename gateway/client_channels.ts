@@ -17,11 +17,11 @@ import type { SessionHost } from "./session.ts";
 const UNTOLD: PresenceListener = { here() {}, join() {}, leave() {} };
 
 /** The channels of one client: asked for, live, and told of with what happens on them. */
-export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink {
+export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<HeldChannel> {
   readonly #host: SessionHost<Subject>;
   readonly #client: Client<Subject>;
   readonly #rate: TokenBucket;
-  readonly #backlog: Backlog;
+  readonly #backlog: Backlog<HeldChannel>;
   readonly #held = new Map<string, HeldChannel>();
 
   constructor(host: SessionHost<Subject>, client: Client<Subject>) {
@@ -94,7 +94,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink 
   }
 
   event(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
-    // Only who resumed has missed events, and room for them is what revision 2 waits for.
+    if (!isMissed && channel.backlog === 0) return this.deliver(channel, event, false);
     const isTaken = isMissed
       ? this.#backlog.missed(channel, event)
       : this.#backlog.live(channel, event);

@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import type { ServerFrame, WirePosition } from "@airwave/broadcast/protocol";
 import { FakeGatewaySocket, FakeTime, settle } from "@airwave/broadcast/testing";
+import { ChannelEvent } from "@airwave/broadcast";
+import { Backlog, BacklogLimit } from "../../gateway/backlog.ts";
+import { Flusher } from "../../gateway/flusher.ts";
 import { type PlayedClient, PlayedGateway } from "./harness.ts";
 
 /** What the gateway hands to a socket at most before it waits. */
@@ -117,6 +120,47 @@ Deno.test("live events behind a replay are bounded like any queue", async () => 
   assertEquals(socket.closed, undefined);
   await fill(played, "long", 23, 24);
   assertEquals(socket.closed?.code, 4100);
+});
+
+Deno.test("live events that have left count no more", async () => {
+  using time = new FakeTime();
+  await using played = new PlayedGateway({ maxQueuedBytes: 8 * EVENT_BYTES });
+  const { e } = await start(played, "long");
+  await fill(played, "long", 1, 20);
+  const { socket, client } = connect(played);
+  client.send({ t: "sub", c: "long", n: 1, p: { e, o: 15 } });
+  await settle();
+  for (let n = 21; n <= 60; n++) {
+    // It reads as fast as is published, so a few always wait.
+    await fill(played, "long", n, n);
+    socket.read();
+    await time.tick(20);
+  }
+  assertEquals(socket.closed, undefined);
+  const got = offsets(client, "long");
+  assert(got.length > 30 && got.length < 45, `${got.length} events`);
+  assertEquals(got, range(16, 15 + got.length));
+});
+
+Deno.test("a missed event never overtakes one that waits, though there is room again", () => {
+  const delivered: (number | undefined)[] = [];
+  const sink = {
+    hasRoom: false,
+    deliver: (_channel: unknown, { position }: ChannelEvent) => delivered.push(position?.offset),
+  };
+  const flusher = new Flusher();
+  const backlog = new Backlog(sink, flusher, new BacklogLimit(1_000), 1_000);
+  const channel = { backlog: 0, isReleased: false };
+  const event = (offset: number) =>
+    new ChannelEvent("c", { id: "i", event: "e", json: "1" }, { epoch: "e", offset });
+  backlog.missed(channel, event(1));
+  sink.hasRoom = true;
+  backlog.missed(channel, event(2));
+  assertEquals(delivered, []);
+  backlog.flush();
+  assertEquals(delivered, [1, 2]);
+  assertEquals(channel.backlog, 0);
+  flusher.close();
 });
 
 Deno.test("what waits is forgotten with its channel and its connection, and the room is free again", async () => {

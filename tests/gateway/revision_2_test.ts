@@ -235,14 +235,19 @@ Deno.test("a frame that ends the connection ends the batch it stands in", async 
   assertEquals((await witness.next()).value?.data, "next");
 });
 
-Deno.test("revision 1 has one word for a publish that failed, whatever the reason", async () => {
-  await using played = new PlayedGateway({ allowClientPublish: () => true });
-  const client = played.connect();
-  client.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1, i: "" });
+Deno.test("revision 1 has one word for a publish that failed, whatever the reason, and no id of its own", async () => {
+  await using played = new PlayedGateway({
+    allowClientPublish: () => true,
+    maxFrameBytes: 2 * 1024 * 1024,
+  });
+  const [old, client] = [played.connect(), connect(played)];
+  const d = "x".repeat(1024 * 1024);
+  old.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1, i: "" });
+  old.send({ t: "pub", c: "chat", e: "m", d, n: 2, i: "a" });
+  client.send({ t: "pub", c: "chat", e: "m", d, n: 3, i: "a" });
   await settle();
-  assertEquals(client.heard, []);
-  await played.broadcaster.close();
-  client.send({ t: "pub", c: "chat", e: "m", d: 1 });
-  await settle();
-  assertEquals(client.heard, [{ t: "err", c: "chat", r: "publish denied" }]);
+  assertEquals(old.heard, [{ t: "err", c: "chat", r: "publish failed" }]);
+  assertEquals(client.heard, [
+    { t: "err", c: "chat", r: "publish refused", n: 3, k: "publish_refused", w: "never" },
+  ]);
 });

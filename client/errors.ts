@@ -1,6 +1,5 @@
 /**
  * - `client.config`: an option or argument that can never work.
- * - `client.no_websocket`: the runtime has no `WebSocket` and no factory was given.
  * - `client.subscribe_refused`: the server refused a channel, or ended its subscription.
  * - `client.publish_refused`: the server refused a publish, or it could not be queued.
  * - `client.connection_refused`: the server said never to come back, or too many attempts failed.
@@ -10,7 +9,6 @@
  */
 export type BroadcastClientErrorCode =
   | "client.config"
-  | "client.no_websocket"
   | "client.subscribe_refused"
   | "client.publish_refused"
   | "client.connection_refused"

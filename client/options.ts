@@ -74,7 +74,7 @@ const DEFAULTS: ClientSettings = {
   maxSilenceMs: 75_000,
   outboxLimit: 200,
   maxFrameBytes: 64 * 1024,
-  webSocketFactory: openPlatformSocket,
+  webSocketFactory: (url) => new WebSocket(url),
 };
 
 /** Reads the options; an unknown one, a wrong type or a number out of range is refused. */
@@ -107,25 +107,15 @@ function checkNumber(name: string, value: number): void {
 
 function readUrl(text: string): string {
   const origin = pageOrigin();
-  if (!URL.canParse(text, origin)) {
+  const url = URL.canParse(text, origin) ? new URL(text, origin) : undefined;
+  if (!url || !/^(ws|http)s?:$/.test(url.protocol)) {
     const hint = origin ? "" : ", as there is no page to take the host from";
-    throw bad(`option "url" must be a URL${hint}, got "${text}"`);
+    throw bad(`option "url" must start with ws:, wss:, http: or https:${hint}, got "${text}"`);
   }
-  const url = new URL(text, origin);
   url.protocol = url.protocol.replace("http", "ws");
   url.hash = "";
   url.searchParams.set("v", "2");
-  if (!/^wss?:$/.test(url.protocol)) {
-    throw bad(`option "url" must start with ws:, wss:, http: or https:, got "${text}"`);
-  }
   return url.href;
-}
-
-function openPlatformSocket(url: string): WebSocket {
-  if (typeof WebSocket === "undefined") {
-    throw failure("no_websocket", "connect", 'no WebSocket here, give option "webSocketFactory"');
-  }
-  return new WebSocket(url);
 }
 
 function bad(rule: string): BroadcastClientError {

@@ -39,6 +39,8 @@ export type ClientPublishResult =
     readonly reason: string;
   };
 
+const UNCONFIRMED = "unconfirmed";
+
 /** A text for each revision that a connection may speak. */
 export type Texts = Readonly<Record<Revision, string>>;
 
@@ -112,31 +114,32 @@ export class Outbox {
     for (const n of this.#waiting.keys()) this.#send(n);
   }
 
-  /** The word on a publish; false if it is on none that waits. */
+  /** The word on a publish; false if it is on none. */
   answer(frame: OkFrame | ErrFrame): boolean {
-    const n = frame.n ?? 0;
-    const publish = this.#waiting.get(n);
-    if (publish === undefined) return false;
+    const { n = 0 } = frame;
+    const { id = "", settle } = this.#waiting.get(n) ?? {};
     this.#waiting.delete(n);
-    const { id, settle } = publish;
-    if (frame.t === "ok") settle({ ok: true, id, position: fromWire(frame.p) });
-    else {
-      settle({ ok: false, id, code: frame.k ?? "", reason: frame.r });
-      this.#actions.refused(frame);
-    }
-    return true;
+    settle?.(
+      frame.t === "ok"
+        ? { ok: true, id, position: fromWire(frame.p) }
+        : { ok: false, id, code: frame.k ?? "", reason: frame.r },
+    );
+    // Revision 1 has no number: it tells by the reason alone what an answer is about.
+    const isOurs = settle !== undefined ||
+      (frame.t === "err" && n === 0 && /^publish|^invalid event/.test(frame.r));
+    if (isOurs && frame.t === "err" && frame.k !== UNCONFIRMED) this.#actions.refused(frame);
+    return isOurs;
   }
 
   #send(n: number): void {
-    const publish = this.#waiting.get(n);
-    if (publish === undefined || this.#actions.post(publish.texts) !== 1) return;
-    this.#waiting.delete(n);
-    const { id, settle } = publish;
-    settle({ ok: false, id, code: "unconfirmed", reason: "this server confirms nothing" });
+    const texts = this.#waiting.get(n)?.texts;
+    if (texts && this.#actions.post(texts) === 1) {
+      this.answer({ t: "err", c: "", n, k: UNCONFIRMED, r: "this server confirms nothing" });
+    }
   }
 }
 
 /** Sorts by time, and is random enough for all, also on a page that came by plain HTTP. */
 function mintId(): string {
-  return [Date.now().toString(36), ...crypto.getRandomValues(new Uint32Array(3))].join("-");
+  return [Date.now(), ...crypto.getRandomValues(new Uint32Array(3))].join("-");
 }

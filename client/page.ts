@@ -27,9 +27,7 @@ export function watchPage(onBack: () => void): () => void {
 
 /** The address of the page's own server, or `undefined` where there is no page. */
 export function pageOrigin(): string | undefined {
-  const origin = page().location?.origin;
-  // That of a file, for one, is no address.
-  return origin?.startsWith("http") ? origin : undefined;
+  return page().location?.origin;
 }
 
 /** In a page, an error that nobody listens for shows up on its console, as if it was thrown. */

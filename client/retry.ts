@@ -51,6 +51,12 @@ export class Retry {
     if (Date.now() + delayMs < this.#dueAtMs) this.#waitDrawn(delayMs);
   }
 
+  /** It worked: the next wait is a short one again. */
+  reset(): void {
+    this.stop();
+    this.failed = 0;
+  }
+
   stop(): void {
     clearTimeout(this.#timer);
     this.#dueAtMs = 0;

@@ -1,4 +1,11 @@
-import type { ErrFrame, HereFrame, MsgFrame, OkFrame, WireMember } from "../protocol/frames.ts";
+import type {
+  ErrFrame,
+  GoneFrame,
+  MsgFrame,
+  OkFrame,
+  ServerFrame,
+  WireMember,
+} from "../protocol/frames.ts";
 import type { Listeners } from "./listeners.ts";
 import { type ChannelPosition, fromWire } from "./position.ts";
 import { Retry, type RetryLimits } from "./retry.ts";
@@ -12,9 +19,6 @@ import { Retry, type RetryLimits } from "./retry.ts";
  */
 type SubscriptionState = "wanted" | "asked" | "live" | "refused";
 
-/** What became of what was missed: nothing can have been, all of it follows, or nobody can tell. */
-export type Recovery = "none" | "ok" | "lost";
-
 /** What a listener is told beside the data. */
 export interface EventInfo {
   /** Event id, the same for every subscriber. */
@@ -23,18 +27,20 @@ export interface EventInfo {
   readonly offset: number | undefined;
 }
 
-/** The part of an `err` or `gone` frame that decides. */
-type Refusal = Pick<ErrFrame, "n" | "w"> & { readonly t: "err" | "gone" };
-
 /** What a subscription asks of its client. */
 export interface SubscriptionActions {
   /** Sends a request; tells its number, `undefined` in revision 1. */
   ask(type: "sub" | "unsub", channel: string, position?: ChannelPosition): number | undefined;
   /** Has `sync` called in a turn of its own. */
   sync(): void;
-  /** Tells those who hold it that somebody came or left. */
-  member(subscription: Subscription, change: "join" | "leave", member: WireMember): void;
+  /** Tells those who hold it what happened to it. */
+  tell(subscription: Subscription, what: ChannelChange, info: unknown): void;
+  /** The server said no, or ended it. */
+  refused(frame: ErrFrame | GoneFrame): void;
 }
+
+/** What can happen to a channel. */
+export type ChannelChange = "subscribed" | "recovered" | "lost" | "join" | "leave";
 
 /**
  * A channel as parts of the page hold it and the server knows it. It makes sure that it is asked for
@@ -42,54 +48,56 @@ export interface SubscriptionActions {
  */
 export class Subscription {
   readonly holds: Set<Listeners> = new Set();
+  /** Who is there, by user id. */
   readonly members: Map<string, WireMember> = new Map();
-  /** How many there are where they are too many to list. */
+  /** How many are there, where they are too many to list. */
   memberCount: number | undefined;
+  /** The last event that was handed over, or where the subscription began. */
+  position: ChannelPosition | undefined;
   readonly #name: string;
   readonly #actions: SubscriptionActions;
   readonly #retry: Retry;
   #state: SubscriptionState = "wanted";
   /** Number of the request that counts: a late answer to an older one is not heard. */
   #request: number | undefined;
-  /** The last event that was handed over, or where the subscription began. */
-  #position: ChannelPosition | undefined;
   /** Whether there is a past in which something can have been missed. */
   #hasPast = false;
 
   constructor(name: string, limits: RetryLimits, actions: SubscriptionActions) {
     this.#name = name;
     this.#actions = actions;
-    this.#retry = new Retry(limits, () => this.#again());
+    this.#retry = new Retry(limits, () => {
+      this.#state = "wanted";
+      actions.sync();
+    });
   }
 
   get isLive(): boolean {
     return this.#state === "live";
   }
 
-  get position(): ChannelPosition | undefined {
-    return this.#position;
-  }
-
   /** One more part of the page holds it, the first one perhaps from a position of its own. */
   hold(listeners: Listeners, after: ChannelPosition | undefined): void {
     // Who holds anew what was refused to others wants to be told for herself.
     if (this.holds.size === 0 && this.#state === "refused") this.reset();
-    if (after) this.#startAfter(after);
+    const { epoch, offset } = this.position ?? {};
+    if (after && (epoch !== after.epoch || offset !== after.offset)) {
+      this.#release();
+      this.position = after;
+      this.#hasPast = true;
+    }
     this.holds.add(listeners);
   }
 
   /** Brings the server in line with what is held now; false if it is held by nobody. */
   sync(): boolean {
-    if (this.holds.size === 0) {
-      if (this.#state !== "wanted") this.#actions.ask("unsub", this.#name);
-      this.reset();
-      return false;
-    }
-    if (this.#state === "wanted") {
+    const isHeld = this.holds.size > 0;
+    if (!isHeld) this.#release();
+    else if (this.#state === "wanted") {
       this.#state = "asked";
-      this.#request = this.#actions.ask("sub", this.#name, this.#position);
+      this.#request = this.#actions.ask("sub", this.#name, this.position);
     }
-    return true;
+    return isHeld;
   }
 
   /** Forgets what the server knew: the connection is gone. */
@@ -98,35 +106,61 @@ export class Subscription {
     this.#retry.stop();
   }
 
-  /**
-   * The server said ok. Tells what became of what was missed since it was live last, and nothing if
-   * nobody waited for this answer. The server's latest word counts: in revision 1 the refusal before
-   * may have been the answer to an older request.
-   */
-  confirm({ n, p, r }: OkFrame): Recovery | undefined {
-    if (n !== this.#request || this.isLive || this.#state === "wanted") return undefined;
-    const recovery = !this.#hasPast ? "none" : r === "ok" ? r : "lost";
-    this.#state = "live";
-    this.#hasPast = true;
-    this.#retry.stop();
-    this.#retry.failed = 0;
-    // What was missed follows and moves the position, event by event.
-    if (r !== "ok") this.#position = fromWire(p);
-    return recovery;
+  receive(frame: ServerFrame): void {
+    switch (frame.t) {
+      case "ok":
+        return this.#confirm(frame);
+      case "err":
+        if (frame.n === this.#request && this.#state !== "refused") this.#refuse(frame);
+        return;
+      case "gone":
+        if (this.isLive) this.#refuse(frame);
+        return;
+      case "msg":
+        if (this.#moveTo(frame.o)) this.#deliver(frame);
+        return;
+      case "skip":
+        this.#moveTo(frame.o);
+        return;
+      case "here":
+        return this.#onHere(frame.m ?? [], frame.s);
+      case "join":
+        return this.#onJoin(frame.m);
+      case "leave":
+        return this.#onLeave(frame.u);
+    }
   }
 
-  /** The server said no, or ended what was live; false if that is about an older request. */
-  refuse({ t, n, w = "never" }: Refusal): boolean {
-    const isOurs = t === "gone" ? this.isLive : n === this.#request && this.#state !== "refused";
-    if (!isOurs) return false;
+  #release(): void {
+    if (this.#state !== "wanted") this.#actions.ask("unsub", this.#name);
+    this.reset();
+  }
+
+  /** The server's latest word counts: in revision 1 a refusal may have answered an older request. */
+  #confirm({ c: channel, n, p, r, m }: OkFrame): void {
+    if (n !== this.#request || this.isLive || this.#state === "wanted") return;
+    this.#state = "live";
+    this.#retry.reset();
+    // What was missed follows and moves the position, event by event.
+    if (r !== "ok") this.position = fromWire(p);
+    this.#actions.tell(this, "subscribed", { channel, position: this.position });
+    if (this.#hasPast) {
+      if (r === "ok") this.#actions.tell(this, "recovered", { channel, missed: m });
+      else this.#actions.tell(this, "lost", { channel });
+    }
+    this.#hasPast = true;
+  }
+
+  #refuse(frame: ErrFrame | GoneFrame): void {
     this.#state = "refused";
+    const { w = "never" } = frame;
     if (w !== "never") this.#retry.schedule(w);
-    return true;
+    // What is tried again at once is no news.
+    if (w !== "now") this.#actions.refused(frame);
   }
 
   /** Hands an event to everybody who holds the channel. */
-  deliver({ e, d, i, o }: MsgFrame): void {
-    if (!this.moveTo(o)) return;
+  #deliver({ e, d, i, o }: MsgFrame): void {
     const info: EventInfo = { id: i, offset: o };
     for (const listeners of this.holds) {
       // An event may itself be named "*": it reaches those who listen to all, once.
@@ -136,52 +170,39 @@ export class Subscription {
   }
 
   /** Moves the position on; false if it was there already, or cannot be without a hole. */
-  moveTo(offset: number | undefined): boolean {
+  #moveTo(offset: number | undefined): boolean {
     // What still comes of an older request is not ours.
     if (this.#request !== undefined && !this.isLive) return false;
-    const position = this.#position;
-    if (offset === undefined || position === undefined) return true;
-    const step = offset - position.offset;
-    if (step === 1) this.#position = { ...position, offset };
+    if (offset === undefined || this.position === undefined) return true;
+    const step = offset - this.position.offset;
+    if (step === 1) this.position = { ...this.position, offset };
     if (step > 1) {
+      // It is asked for again from here, and what follows the hole comes then.
       this.#actions.ask("unsub", this.#name);
-      this.refuse({ t: "gone", w: "now" });
+      this.#state = "refused";
+      this.#retry.schedule("now");
     }
     return step === 1;
   }
 
-  /** Everybody who is there; who came and left while nobody told is told now. */
-  here({ m = [], s }: HereFrame): void {
-    this.memberCount = s;
-    const ids = new Set(m.map(({ id }) => id));
+  /** Who came and left while nobody told is told now. */
+  #onHere(members: readonly WireMember[], count: number | undefined): void {
+    this.memberCount = count;
+    const ids = new Set(members.map(({ id }) => id));
     for (const id of this.members.keys()) {
-      if (!ids.has(id)) this.left(id);
+      if (!ids.has(id)) this.#onLeave(id);
     }
-    for (const member of m) this.joined(member);
+    for (const member of members) this.#onJoin(member);
   }
 
-  joined(member: WireMember): void {
+  #onJoin(member: WireMember): void {
     const isNew = !this.members.has(member.id);
     this.members.set(member.id, member);
-    if (isNew) this.#actions.member(this, "join", member);
+    if (isNew) this.#actions.tell(this, "join", member);
   }
 
-  left(id: string): void {
+  #onLeave(id: string): void {
     const member = this.members.get(id);
-    if (member && this.members.delete(id)) this.#actions.member(this, "leave", member);
-  }
-
-  #again(): void {
-    this.#state = "wanted";
-    this.#actions.sync();
-  }
-
-  #startAfter(after: ChannelPosition): void {
-    const { epoch, offset } = this.#position ?? {};
-    if (epoch === after.epoch && offset === after.offset) return;
-    if (this.#state !== "wanted") this.#actions.ask("unsub", this.#name);
-    this.reset();
-    this.#position = after;
-    this.#hasPast = true;
+    if (this.members.delete(id)) this.#actions.tell(this, "leave", member);
   }
 }

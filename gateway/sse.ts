@@ -1,8 +1,8 @@
 import type { Deadlines } from "../core/deadline.ts";
 import { deferred } from "../core/deferred.ts";
-import { CLOSE } from "../protocol/close_codes.ts";
+import { CLOSE, closeVerdict } from "../protocol/close_codes.ts";
 import { parseServerMessage } from "../protocol/codec.ts";
-import type { ServerFrame, SubFrame, WirePosition } from "../protocol/frames.ts";
+import type { RetryVerdict, ServerFrame, SubFrame, WirePosition } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { parseStreamId } from "../protocol/sse.ts";
 import { corsHeaders, preflight } from "./cors.ts";
@@ -115,7 +115,8 @@ export class Sse<Subject> {
           resolve(new Response(stream.body, { headers: STREAM_HEADERS }));
         }
       },
-      onEnd: () => resolve(refuse(503, "sse.ended", "The gateway ended the connection")),
+      onEnd: (code) =>
+        resolve(refuse(statusOf(closeVerdict(code)), "sse.ended", `Closed: ${code}`)),
     });
     stream.connect(this.#host.connect(stream, request));
     return promise;
@@ -153,9 +154,13 @@ function readChannels(params: URLSearchParams, lastEventId: string | null): SubF
 
 /** What a browser must hear by status: it may not, not now, or not without a hole. */
 function refusalOf(frame: ServerFrame): Response | undefined {
-  if (frame.t === "err") return refuse(frame.w === "never" ? 403 : 503, `sse.${frame.k}`, frame.r);
+  if (frame.t === "err") return refuse(statusOf(frame.w), `sse.${frame.k}`, frame.r);
   if (frame.t !== "ok" || frame.r !== "lost") return undefined;
   return refuse(410, "sse.position_lost", "Events may be missing: reload the state, connect anew");
+}
+
+function statusOf(verdict: RetryVerdict | undefined): number {
+  return verdict === "never" ? 403 : 503;
 }
 
 /** 160 random bits: known to whoever reads the stream, and to nobody else. */

@@ -34,8 +34,8 @@ export interface SseStreamOptions {
   readonly parse: (text: string) => ServerFrame | undefined;
   /** A frame is about to be sent. */
   readonly onFrame?: (frame: ServerFrame) => void;
-  /** Nothing is sent or received any more, whoever ended it. */
-  readonly onEnd: () => void;
+  /** Nothing is sent or received any more, whoever ended it, and with what close code. */
+  readonly onEnd: (code: number) => void;
 }
 
 /**
@@ -51,6 +51,7 @@ export class SseStream<Subject> implements GatewaySocket {
   readonly #encoder = new TextEncoder();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #session: SseSession<Subject> | undefined;
+  #opener: Subject | undefined;
   /** `ending` until the reader has taken the rest. */
   #state: "open" | "ending" | "ended" = "open";
   /** Text that the reader has not asked for yet. */
@@ -83,9 +84,9 @@ export class SseStream<Subject> implements GatewaySocket {
     return this.#waitingBytes;
   }
 
-  /** Who it belongs to, once that is known. */
-  get subject(): Subject | undefined {
-    return this.#session?.subject;
+  /** Whom the request that opened it came from; what a token makes of the client later is not it. */
+  get opener(): Subject | undefined {
+    return this.#opener;
   }
 
   /** The session that this is the socket of. */
@@ -122,7 +123,7 @@ export class SseStream<Subject> implements GatewaySocket {
     if (STUCK.includes(code)) return this.#abort(code, reason);
     this.#push(this.#options.format.close(code, reason));
     this.#state = "ending";
-    this.#options.onEnd();
+    this.#options.onEnd(code);
     if (this.#waiting === "") this.#complete();
   }
 
@@ -138,10 +139,15 @@ export class SseStream<Subject> implements GatewaySocket {
       return KEEP_ALIVE;
     }
     // Not before the session has come to the end of its own turn.
-    if (frame.t === "welcome") queueMicrotask(() => this.receive(this.#options.asked));
+    if (frame.t === "welcome") queueMicrotask(() => this.#begin());
     this.#positions.pass(frame);
     this.#options.onFrame?.(frame);
     return this.#options.format.frame(frame, text, this.#positions.id);
+  }
+
+  #begin(): void {
+    this.#opener = this.#session?.subject;
+    this.receive(this.#options.asked);
   }
 
   #refuse({ c, n }: SubFrame): void {
@@ -185,7 +191,7 @@ export class SseStream<Subject> implements GatewaySocket {
     this.#state = "ended";
     this.#waiting = "";
     this.#waitingBytes = 0;
-    if (wasOpen) this.#options.onEnd();
+    if (wasOpen) this.#options.onEnd(code);
     this.#session?.closed(code, reason);
   }
 }

@@ -70,24 +70,30 @@ export class SseUplink<Subject> {
     if (frames === undefined) {
       return refusal(400, "uplink.malformed", "The body must be a frame or an array of frames");
     }
-    if (!await this.#isSubject(request, open)) {
+    if (!await this.#isOpener(request, open)) {
       return refusal(403, "uplink.subject", "The stream belongs to another subject");
     }
     return open.stream.receive(frames) ? undefined : GONE;
   }
 
   /** Asks anew who that is: the stream may be hours old, and its user gone since. */
-  async #isSubject(request: Request, open: OpenStream<Subject>): Promise<boolean> {
-    const { resolveSubject, authorizationTimeoutMs } = this.#settings;
+  async #isOpener(
+    request: Request,
+    { stream, credentials }: OpenStream<Subject>,
+  ): Promise<boolean> {
+    const { resolveSubject, identify, authorizationTimeoutMs } = this.#settings;
     if (resolveSubject === undefined) return true;
     try {
       const subject = await this.#deadlines.race(resolveSubject(request), authorizationTimeoutMs);
-      const known = open.stream.subject;
-      if (Object.is(subject, known)) return true;
-      // Objects made anew for each request say nothing about being the same; what they were made
-      // from does.
-      return typeof subject === "object" && subject !== null && typeof known === "object" &&
-        known !== null && credentialsOf(request) === open.credentials;
+      const { opener } = stream;
+      if (Object.is(subject, opener)) return true;
+      if (subject === undefined || opener === undefined) return false;
+      const user = identify?.(subject);
+      if (user !== undefined) return user === identify?.(opener);
+      // Objects that are made anew for each request do not say whether they mean the same; what they
+      // were made from does.
+      return typeof subject === "object" && typeof opener === "object" &&
+        credentialsOf(request) === credentials;
     } catch {
       return false;
     }

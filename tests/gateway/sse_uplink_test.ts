@@ -117,6 +117,42 @@ Deno.test("the same user is the same, though a cookie beside hers has changed", 
   await reader.leave();
 });
 
+Deno.test("where users have an id, that is what counts: another cookie of hers is hers", async () => {
+  await using streams = new Streams({
+    resolveSubject: (request) => {
+      const [name, session] = (request.headers.get("cookie") ?? "").split(".");
+      return { name, session };
+    },
+    identify: (subject) => (subject as User).name,
+  });
+  const reader = await streams.open({ headers: { cookie: "ada.1" } });
+  const secret = await reader.secret();
+  const say = (cookie: string) => post(streams, secret, SUB, { ...HEADER, cookie });
+  assertEquals((await say("ada.2")).status, 204);
+  assertEquals(await codeOf(await say("eve.1")), [403, "uplink.subject"]);
+  await reader.leave();
+});
+
+Deno.test("a token that came by the uplink makes no stranger of the one who brought it", async () => {
+  await using streams = new Streams({
+    resolveSubject: (request) => request.headers.get("cookie") ?? undefined,
+    resolveToken: (token) => ({ name: token }),
+    identify: (subject) => typeof subject === "string" ? subject : (subject as User).name,
+  });
+  const reader = await streams.open({ channels: ["a"] });
+  // Who is asking is not known yet, and so nothing is live.
+  assertEquals((await reader.say({ t: "auth", n: 1, k: "ada" })).status, 204);
+  await reader.live("a");
+  assertEquals((await reader.say({ t: "sub", c: "b", n: 2 })).status, 204);
+  await reader.live("b");
+  const eve = { ...HEADER, cookie: "eve" };
+  assertEquals(await codeOf(await post(streams, await reader.secret(), SUB, eve)), [
+    403,
+    "uplink.subject",
+  ]);
+  await reader.leave();
+});
+
 Deno.test("a body that is too large, late, or no frame is refused whole, and the stream goes on", async () => {
   using time = new FakeTime();
   await using streams = new Streams({ maxFrameBytes: 256, authorizationTimeoutMs: 1000 });

@@ -23,7 +23,13 @@ export const SUITES = {
   /** No server of others, no browser, under 30 seconds. */
   unit: {
     programs: [],
-    args: ["test", "-A", "--ignore=tests/e2e,tests/drivers_on_servers", "tests", "scripts"],
+    args: [
+      "test",
+      "-A",
+      "--ignore=tests/e2e,tests/drivers_on_servers,tests/jitter",
+      "tests",
+      "scripts",
+    ],
   },
   /** The examples in doc comments. */
   doc: { programs: [], args: ["test", "-A", "--doc", ...SOURCES] },
@@ -32,6 +38,8 @@ export const SUITES = {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
     args: ["test", "-A", "tests/drivers_on_servers"],
   },
+  /** Hundreds of clients on a bad network, for a minute, over each driver at the same time. */
+  jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: {
     programs: [CHROMIUM, PYTHON, NGINX],

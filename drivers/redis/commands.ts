@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from "ioredis";
+import { type Cluster, Command, type Redis } from "ioredis";
 import { Deadlines } from "../../core/deadline.ts";
 import type { Link } from "./link.ts";
 import { Pauses } from "./pauses.ts";
@@ -25,6 +25,7 @@ export class Commands {
   readonly #timeoutMs: number;
   readonly #deadlines = new Deadlines();
   readonly #pauses = new Pauses();
+  #underWay = 0;
   /** For the group of calls that wait for replicas next; see {@linkcode Commands.replicated}. */
   #nextWait: Promise<number> | undefined;
   #lastWait: Promise<unknown> = Promise.resolve();
@@ -63,10 +64,25 @@ export class Commands {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     try {
-      return await client.evalsha(sha, keys.length, ...keys, ...args);
+      return await this.send(client, "EVALSHA", [sha, keys.length, ...keys, ...args]);
     } catch (error) {
       if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
-      return await client.eval(lua, keys.length, ...keys, ...args);
+      return await this.send(client, "EVAL", [lua, keys.length, ...keys, ...args]);
+    }
+  }
+
+  /** Sends a command: at once where nothing is under way, else together with others of this turn. */
+  async send(
+    client: Redis | Cluster,
+    name: string,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    this.#underWay++;
+    try {
+      if (this.#underWay > 1) return await client.call(name, ...args);
+      return await client.sendCommand(new Command(name, [...args], { replyEncoding: "utf8" }));
+    } finally {
+      this.#underWay--;
     }
   }
 

@@ -11,7 +11,7 @@ import {
   BroadcastConfigError,
   BroadcastSubscribeError,
 } from "../../core/errors.ts";
-import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
+import type { EventRecord, Position } from "../../core/event.ts";
 import { commandClient, isCluster, subscriberClient, templateOf } from "./client.ts";
 import { Commands } from "./commands.ts";
 import { Feed } from "./feed.ts";
@@ -25,7 +25,7 @@ import { PLAIN, Subscriber } from "./subscriber.ts";
 import { decodeMessage, encodeMessage } from "./wire.ts";
 
 /** Publishes that may be under way at once; the next is refused before it is counted. */
-const MAX_PENDING_BYTES = 64 * 1024 * 1024;
+const MAX_PENDING_CHARACTERS = 64 * 1024 * 1024;
 
 /** Carries events over Redis: a connection for commands, and one, or one a shard, that listens. */
 export class RedisDriver implements BroadcastDriver {
@@ -41,7 +41,8 @@ export class RedisDriver implements BroadcastDriver {
   readonly #feeds = new Set<Feed>();
   #host: DriverHost | undefined;
   #state: "connecting" | "up" | "down" | "closed" = "connecting";
-  #pendingBytes = 0;
+  /** Characters of data in publishes that are under way. */
+  #pending = 0;
   #closing: Promise<void> | undefined;
 
   /** Begins to connect. */
@@ -86,15 +87,17 @@ export class RedisDriver implements BroadcastDriver {
   /** With history by one script, that numbers, stores and sends; without by a plain `PUBLISH`. */
   async publish(channel: string, record: EventRecord): Promise<Position | undefined> {
     this.#assertOpen("publish");
-    const bytes = eventBytes(record);
-    if (this.#pendingBytes + bytes > MAX_PENDING_BYTES) {
-      throw new Error(`More than ${MAX_PENDING_BYTES} bytes of events wait for Redis already`);
+    const { length } = record.json;
+    if (this.#pending + length > MAX_PENDING_CHARACTERS) {
+      throw new Error(
+        `More than ${MAX_PENDING_CHARACTERS} characters of data wait for Redis already`,
+      );
     }
-    this.#pendingBytes += bytes;
+    this.#pending += length;
     try {
       return await (this.#history?.publish(channel, record) ?? this.#send(channel, record));
     } finally {
-      this.#pendingBytes -= bytes;
+      this.#pending -= length;
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
 import type { HistoryRead } from "../../core/driver.ts";
 import type { EventRecord, Position, StoredEvent } from "../../core/event.ts";
+import { Batches } from "./batches.ts";
 import { isCluster } from "./client.ts";
 import type { Commands } from "./commands.ts";
 import type { Link } from "./link.ts";
@@ -15,6 +16,13 @@ import { decodeRecord, encodeMessage, encodeRecord } from "./wire.ts";
  */
 const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
 
+interface ServerFacts {
+  /** Whether writes are on disk before they are answered. */
+  readonly isDurable: boolean;
+  /** The process, or nothing where that cannot be told beforehand. */
+  readonly run: string;
+}
+
 /** An entry that our scripts did not write, or an answer that they do not give. */
 class ForeignDataError extends Error {}
 
@@ -24,10 +32,11 @@ export class History {
   readonly #link: Link;
   readonly #names: Names;
   readonly #options: RedisOptions;
+  readonly #batches: Batches = new Batches((channel, records) => this.#publish(channel, records));
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
-  /** Whether the server of a connection has writes on disk before it answers. */
-  #durability: { readonly connection: number; readonly isDurable: Promise<boolean> } | undefined;
+  /** What is known of the server of a connection. */
+  #facts: { readonly connection: number; readonly server: Promise<ServerFacts> } | undefined;
 
   constructor(commands: Commands, link: Link, names: Names, options: RedisOptions) {
     this.#commands = commands;
@@ -38,18 +47,7 @@ export class History {
 
   /** Numbers, stores and sends an event, once however often it is tried. */
   publish(channel: string, record: EventRecord): Promise<Position> {
-    const { historySize, historyTtlMs, idWindowMs, waitForReplicas } = this.#options;
-    const name = this.#names.messages(channel);
-    const args = [encodeRecord(record), record.id, historySize, historyTtlMs, idWindowMs, name];
-    return this.#commands.run(async (client) => {
-      // Where replicas are waited for, nobody hears of it before they have it.
-      const send = waitForReplicas > 0 ? "" : isCluster(client) ? "SPUBLISH" : "PUBLISH";
-      const position = parsePosition(
-        await this.#script(client, channel, PUBLISH, undefined, [...args, send]),
-      );
-      if (waitForReplicas > 0) await client.publish(name, encodeMessage(record, position));
-      return position;
-    }, { repeatable: true });
+    return this.#batches.publish(channel, record);
   }
 
   /** Where a channel stands. An event that was `seen` and is not there any more ends the epoch. */
@@ -83,6 +81,34 @@ export class History {
     }
   }
 
+  #publish(channel: string, records: readonly EventRecord[]): Promise<readonly Position[]> {
+    const { historySize, historyTtlMs, idWindowMs, waitForReplicas } = this.#options;
+    const name = this.#names.messages(channel);
+    const events = records.flatMap((record) => [record.id, encodeRecord(record)]);
+    return this.#commands.run(async (client) => {
+      // Where replicas are waited for, nobody hears of it before they have it.
+      const send = waitForReplicas > 0 ? "" : isCluster(client) ? "SPUBLISH" : "PUBLISH";
+      const limits = [historySize, historyTtlMs, idWindowMs];
+      const answer = await this.#script(
+        client,
+        channel,
+        PUBLISH,
+        undefined,
+        [...limits, name, send, ...events],
+      );
+      const [epoch, ...offsets] = listOf(answer);
+      const positions = offsets.map((offset) => parsePosition([epoch, offset]));
+      if (waitForReplicas > 0) {
+        await Promise.all(
+          records.map((record, i) =>
+            this.#commands.send(client, "PUBLISH", [name, encodeMessage(record, positions[i])])
+          ),
+        );
+      }
+      return positions;
+    }, { repeatable: true });
+  }
+
   #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {
     return this.#commands.run(
       (client) => this.#script(client, channel, READ, seen, [after.epoch, after.offset]),
@@ -100,13 +126,15 @@ export class History {
   ): Promise<unknown> {
     const { waitForReplicas } = this.#options;
     const { connection } = this.#link;
+    const { isDurable, run } = await this.#server(client);
     const answer = await this.#commands.script(client, script, this.#names.keys(channel), [
       `${this.#epochPrefix}-${(this.#epochs++).toString(36)}`,
       KEEP_STATE_MS,
-      await this.#isDurable(client) ? 1 : 0,
+      isDurable ? 1 : 0,
       waitForReplicas > 0 ? 1 : 0,
       seen?.epoch ?? "",
       seen?.offset ?? 0,
+      run,
       ...args,
     ]);
     if (waitForReplicas === 0 || isCluster(client)) return answer;
@@ -117,16 +145,12 @@ export class History {
     throw new Error(`${replicas} of ${waitForReplicas} replicas have it within the time`);
   }
 
-  #isDurable(client: Redis | Cluster): Promise<boolean> | boolean {
+  #server(client: Redis | Cluster): Promise<ServerFacts> {
     const { connection } = this.#link;
-    if (this.#durability?.connection !== connection) {
-      const nodes = isCluster(client) ? client.nodes("master") : [client];
-      const isDurable = Promise.all(nodes.map(writesBeforeItAnswers)).then((all) =>
-        all.every(Boolean)
-      );
-      this.#durability = { connection, isDurable };
+    if (this.#facts?.connection !== connection) {
+      this.#facts = { connection, server: factsOf(client) };
     }
-    return this.#durability.isDurable;
+    return this.#facts.server;
   }
 
   #parseEntry(entry: unknown, position: Position): StoredEvent {
@@ -138,6 +162,19 @@ export class History {
     if (typeof text !== "string") throw new ForeignDataError(`entry ${id} has no record`);
     return { record: decodeRecord(text, this.#options.maxEventBytes), position };
   }
+}
+
+/** A connection leads to one server process. In a cluster's client there are many, and others come. */
+async function factsOf(client: Redis | Cluster): Promise<ServerFacts> {
+  if (!isCluster(client)) {
+    const [isDurable, info] = await Promise.all([
+      writesBeforeItAnswers(client),
+      client.info("server").catch(() => ""),
+    ]);
+    return { isDurable, run: /^run_id:(\w+)/m.exec(info)?.[1] ?? "" };
+  }
+  const all = await Promise.all(client.nodes("master").map(writesBeforeItAnswers));
+  return { isDurable: all.every(Boolean), run: "" };
 }
 
 /** A server that does not tell, as many a hosted one, counts as one that does not. */

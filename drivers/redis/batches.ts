@@ -4,6 +4,15 @@ import type { EventRecord, Position } from "../../core/event.ts";
 const MAX_EVENTS = 256;
 const MAX_CHARACTERS = 1024 * 1024;
 
+/** So many that wait are worth a second step under way, so that neither side idles. */
+const CROWD = 64;
+
+/** A channel where something is under way. */
+interface BusyChannel {
+  readonly waiting: Waiting[];
+  underWay: number;
+}
+
 interface Waiting {
   readonly record: EventRecord;
   resolve(position: Position): void;
@@ -19,8 +28,7 @@ export class Batches {
     channel: string,
     records: readonly EventRecord[],
   ) => Promise<readonly Position[]>;
-  /** What waits on each channel where something is under way. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #channels = new Map<string, BusyChannel>();
 
   /** `send` publishes events in this order, all or none as far as it knows. */
   constructor(
@@ -31,17 +39,17 @@ export class Batches {
 
   publish(channel: string, record: EventRecord): Promise<Position> {
     return new Promise((resolve, reject) => {
-      const entry = { record, resolve, reject };
-      const waiting = this.#waiting.get(channel);
-      if (waiting !== undefined) waiting.push(entry);
-      else this.#work(channel, entry);
+      const busy = this.#channels.get(channel) ?? { waiting: [], underWay: 0 };
+      this.#channels.set(channel, busy);
+      const { waiting, underWay } = busy;
+      waiting.push({ record, resolve, reject });
+      if (underWay === 0 || (underWay === 1 && waiting.length >= CROWD)) this.#work(channel, busy);
     });
   }
 
-  async #work(channel: string, first: Waiting): Promise<void> {
-    const waiting: Waiting[] = [];
-    this.#waiting.set(channel, waiting);
-    for (let batch = [first]; batch.length > 0; batch = takeBatch(waiting)) {
+  async #work(channel: string, busy: BusyChannel): Promise<void> {
+    busy.underWay++;
+    for (let batch = takeBatch(busy.waiting); batch.length > 0; batch = takeBatch(busy.waiting)) {
       try {
         const positions = await this.#send(channel, batch.map(({ record }) => record));
         for (const [i, entry] of batch.entries()) {
@@ -53,7 +61,7 @@ export class Batches {
         for (const entry of batch) entry.reject(cause);
       }
     }
-    this.#waiting.delete(channel);
+    if (--busy.underWay === 0) this.#channels.delete(channel);
   }
 }
 

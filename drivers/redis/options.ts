@@ -37,9 +37,9 @@ export interface RedisBroadcasterOptions extends BroadcasterOptions {
    * forgotten: what a node misses is lost, and the same id twice is two events.
    */
   readonly history?: boolean | undefined;
-  /** Most events kept per channel, 256 unless told. */
+  /** How many events are kept per channel, 256 unless told; up to a hundred small ones more. */
   readonly historySize?: number | undefined;
-  /** How long an event is kept, in milliseconds; 300,000 (five minutes) unless told. */
+  /** How long an event is kept, in milliseconds, 300,000 (five minutes) unless told; up to a tenth more. */
   readonly historyTtlMs?: number | undefined;
   /**
    * How long an event id is known at least, in milliseconds, so that it is published once; 120,000
@@ -51,7 +51,10 @@ export interface RedisBroadcasterOptions extends BroadcasterOptions {
    * fail-over loses nothing that resolved. Not for a cluster.
    */
   readonly waitForReplicas?: number | undefined;
-  /** When a call rejects that could not be done, in milliseconds; 5,000 unless told. */
+  /**
+   * When a call rejects that could not be done, in milliseconds; 5,000 unless told. A publish that
+   * had to wait for one before it on its channel may take twice that.
+   */
   readonly timeoutMs?: number | undefined;
   /**
    * Between two questions whether a connection still answers, in milliseconds; 2,000 unless told. One

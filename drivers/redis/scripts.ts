@@ -80,6 +80,8 @@ end
 /**
  * Numbers, stores and sends events. Answers the epoch and the offset of each.
  *
+ * What is stored is at least what the limits say, and up to a node of the stream more.
+ *
  * ARGV: 8 most events, 9 their age in ms, 10 how long ids are known at least, in ms, 11 the pub/sub
  * channel, 12 the command that sends, or nothing; then for each event its id and its record.
  */
@@ -89,6 +91,9 @@ local size, ttl, window = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10
 local now = math.max(clock(), lastAt)
 local at = string.format('%.0f', now)
 local answer, before = {epoch}, top
+-- Keys live on with the first event of each tenth of the events' age, and so much longer.
+local beat = math.max(1, math.floor(ttl / 10))
+local isDue = math.floor(now / beat) ~= math.floor(lastAt / beat)
 local bornAt, bornTop = tonumber(state[5] or 0), tonumber(state[6] or 0)
 for i = 13, #ARGV, 2 do
   local id, record = ARGV[i], ARGV[i + 1]
@@ -99,11 +104,11 @@ for i = 13, #ARGV, 2 do
     local age = now - bornAt
     if (top - bornTop > size and age >= window) or age >= math.max(ttl, window) then
       if redis.call('EXISTS', KEYS[3]) == 1 then redis.call('RENAME', KEYS[3], KEYS[4]) end
-      bornAt, bornTop = now, top
+      bornAt, bornTop, isDue = now, top, true
       redis.call('HSET', KEYS[1], 'bornAt', at, 'bornTop', known)
     end
     -- The event first: nothing may know of one that could not be stored.
-    redis.call('XADD', KEYS[2], 'MAXLEN', size, at .. '-' .. known, 'r', record)
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', size, at .. '-' .. known, 'r', record)
     redis.call('HSET', KEYS[1], 'top', known, 'at', at)
     redis.call('HSET', KEYS[3], id, known)
     if ARGV[12] ~= '' then
@@ -112,12 +117,13 @@ for i = 13, #ARGV, 2 do
   end
   answer[#answer + 1] = tonumber(known)
 end
-if top > before then
-  redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f', math.max(0, now - ttl)))
-  redis.call('PEXPIRE', KEYS[2], ttl)
-  redis.call('PEXPIRE', KEYS[3], 2 * math.max(ttl, window))
+if top > before and isDue then
+  redis.call('XTRIM', KEYS[2], 'MINID', '~', string.format('%.0f', math.max(0, now - ttl)))
+  redis.call('PEXPIRE', KEYS[2], ttl + beat)
+  redis.call('PEXPIRE', KEYS[3], 2 * math.max(ttl, window) + beat)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+-- In any case something is written: a caller may wait until replicas have it.
+if top == before or isDue then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return answer
 `);
 

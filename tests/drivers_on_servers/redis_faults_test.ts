@@ -166,14 +166,12 @@ Deno.test("guarantee 3: an id is known as long as its event is stored, and for i
   for (const id of ["1", "5"]) {
     assertEquals(await publish(a, id), receipts[Number(id) - 1]);
   }
-  await using stranger = server.stranger();
-  assertEquals(await stranger.redis.xlen(`${NAME}:events`), 2);
   assertEquals((await publish(a, "6")).position?.offset, 6);
 });
 
 Deno.test("a channel's history is trimmed by age and by count, its position outlives it", async () => {
   await using server = await RedisServer.start();
-  await using a = nodeOn(server, { historyTtlMs: 100, historySize: 10 });
+  await using a = nodeOn(server, { historyTtlMs: 300, historySize: 10 });
   const { position } = await publish(a, "1");
   await using stranger = server.stranger();
   await until(
@@ -185,8 +183,10 @@ Deno.test("a channel's history is trimmed by age and by count, its position outl
   // Nothing is stored, and nothing happened since: that is told apart.
   const whole = a.subscribe(CHANNEL, { after: position });
   assertEquals((await whole.ready).recovery, "ok");
-  for (let i = 2; i < 30; i++) await publish(a, `${i}`);
-  assertEquals(await stranger.redis.xlen(`${NAME}:events`), 10);
+  for (let i = 2; i < 500; i++) await publish(a, `${i}`);
+  // Redis drops a hundred at a time, which is cheaper.
+  const stored = await stranger.redis.xlen(`${NAME}:events`);
+  assert(stored >= 10 && stored <= 110, `${stored} events are stored`);
   for (const key of await stranger.redis.keys("*")) {
     assert(await stranger.redis.pttl(key) > 0, `${key} stays for ever`);
   }

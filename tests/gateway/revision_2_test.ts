@@ -231,6 +231,7 @@ Deno.test("a frame that ends the connection ends the batch it stands in", async 
   await witness.ready;
   client.events.message(JSON.stringify(batch));
   assertEquals(client.socket.closed?.code, 4100);
+  await settle();
   await played.broadcaster.publish("chat", { event: "m", data: "next" });
   assertEquals((await witness.next()).value?.data, "next");
 });

@@ -25,8 +25,52 @@ Deno.test("model: nobody misses an event, has one twice, or is told lost without
 Deno.test("model: nor does anybody where the driver is late, says things twice and has outages", () =>
   resumeModel(late));
 
-/** Sequences that found something once, each with what it was. */
-const CASES: { readonly [what: string]: readonly Command[] } = {};
+/**
+ * Sequences that must be played in every run: what once failed, on broken code too, and what is
+ * easily broken.
+ */
+const CASES: { readonly [what: string]: readonly Command[] } = {
+  // Found when live events were not kept while history is read.
+  "live events that come while a resume is read": [
+    { do: "subscribe", client: 1, channel: 0 },
+    { do: "connect", client: 1, node: 0 },
+    { do: "wait", turns: 1 },
+    { do: "restart", node: 0 },
+    { do: "connect", client: 0, node: 0 },
+    { do: "connect", client: 1, node: 0 },
+    { do: "publish", node: 0, channel: 0 },
+    { do: "publish", node: 0, channel: 0 },
+    { do: "subscribe", client: 0, channel: 0 },
+    { do: "cut unnoticed", client: 0 },
+    { do: "publish", node: 0, channel: 0 },
+    { do: "publish", node: 0, channel: 0 },
+    { do: "publish", node: 0, channel: 0 },
+  ],
+  "an old connection whose end is noticed after its successor lives on the same node": [
+    { do: "subscribe", client: 0, channel: 0 },
+    { do: "connect", client: 0, node: 0 },
+    { do: "publish", node: 1, channel: 0 },
+    { do: "wait", turns: 12 },
+    { do: "cut unnoticed", client: 0 },
+    { do: "publish", node: 1, channel: 0 },
+    { do: "connect", client: 0, node: 0 },
+    { do: "wait", turns: 12 },
+    { do: "notice" },
+    { do: "publish", node: 1, channel: 0 },
+  ],
+  "a history that is trimmed while the last listener comes back": [
+    { do: "subscribe", client: 0, channel: 0 },
+    { do: "connect", client: 0, node: 0 },
+    { do: "publish", node: 0, channel: 0 },
+    { do: "wait", turns: 12 },
+    { do: "cut", client: 0 },
+    { do: "publish", node: 1, channel: 0 },
+    { do: "connect", client: 0, node: 1 },
+    { do: "wait", turns: 3 },
+    { do: "flood", node: 0, channel: 0 },
+    { do: "publish again", node: 0 },
+  ],
+};
 
 for (const [what, commands] of Object.entries(CASES)) {
   Deno.test(`model: ${what}`, async () => {

@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { type WebSocket, WebSocketServer } from "ws";
@@ -7,7 +7,7 @@ import { type Deferred, deferred } from "../../core/deferred.ts";
 import { durationMs, readOptions } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
-import { badRequest, respondBare, toRequest } from "./http.ts";
+import { badRequest, respond, respondBare, toRequest } from "./http.ts";
 import { NodeSocket, wireJoiner } from "./socket.ts";
 
 /** Options of {@linkcode attach}. */
@@ -56,6 +56,11 @@ export function attach<Subject>(
 /** A gateway on a server. */
 export interface Attachment extends AsyncDisposable {
   /**
+   * Answers what is asked of the gateway over plain HTTP: server-sent events, their uplinks, and
+   * publishing. For the server's own listener to call on the gateway's path.
+   */
+  readonly handler: RequestListener;
+  /**
    * Takes no more connections and closes those there are with 1001; resolves when they are closed.
    * One whose peer does not answer is destroyed after `closeTimeoutMs`. Idempotent.
    */
@@ -68,6 +73,7 @@ class GatewayAttachment<Subject> implements Attachment {
   readonly #handshakes: WebSocketServer;
   readonly #joiner = wireJoiner();
   readonly #open = new Set<WebSocket>();
+  readonly #responses = new Set<ServerResponse>();
   #closing: Deferred<void> | undefined;
 
   constructor(gateway: BroadcastGateway<Subject>, server: Server, closeTimeoutMs: number) {
@@ -90,6 +96,8 @@ class GatewayAttachment<Subject> implements Attachment {
     this.#closing = deferred();
     this.#server.off("upgrade", this.#onUpgrade);
     for (const ws of this.#open) ws.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
+    // A stream of events has no end of its own.
+    for (const response of this.#responses) response.end();
     this.#resolveIfClosed();
     return this.#closing.promise;
   }
@@ -97,6 +105,19 @@ class GatewayAttachment<Subject> implements Attachment {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  readonly handler = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const request = toRequest(message);
+    this.#responses.add(response);
+    response.once("close", () => this.#responses.delete(response));
+    try {
+      await respond(response, request ? await this.#gateway.handler(request) : badRequest());
+      if (request?.body?.locked === false) await request.body.cancel();
+    } catch {
+      // A handler of the gateway answers whatever happens; this ends what it could not foresee.
+      response.destroy();
+    }
+  };
 
   readonly #onUpgrade = (message: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const request = toRequest(message);

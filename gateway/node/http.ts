@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { STATUS_CODES } from "node:http";
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 
 /** A request of `node:http` as the platform's own; `undefined` for one that is none. */
@@ -14,7 +13,9 @@ export function toRequest(message: IncomingMessage): Request | undefined {
     for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
       headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
     }
-    return new Request(address, { method, headers });
+    const hasBody = method !== "GET" && method !== "HEAD";
+    const body = hasBody ? { body: toWeb(message), duplex: "half" } : {};
+    return new Request(address, { method, headers, ...body });
   } catch {
     // No address, or a method that no handler gets to see.
     return undefined;
@@ -26,11 +27,32 @@ export function badRequest(): Response {
   return new Response("Bad request\n", { status: 400 });
 }
 
-/** Answers an ordinary request. */
+/**
+ * Answers an ordinary request, however long the answer goes on; resolves when it is over. A client
+ * that leaves cancels the body, and one that reads slowly is read for as slowly.
+ */
 export async function respond(response: ServerResponse, answer: Response): Promise<void> {
-  const body = new Uint8Array(await answer.arrayBuffer());
-  response.writeHead(answer.status, Object.fromEntries(answer.headers));
-  response.end(body);
+  // What nobody wants to read of a request is not waited for: its connection ends with the answer.
+  if (!response.req.complete) response.shouldKeepAlive = false;
+  response.writeHead(answer.status, [...answer.headers].flat());
+  if (answer.body === null) {
+    response.end();
+    return;
+  }
+  response.flushHeaders();
+  const reader = answer.body.getReader();
+  const closed = new Promise<void>((resolve) => response.once("close", resolve));
+  closed.then(() => reader.cancel()).catch(() => {});
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      if (response.write(read.value)) continue;
+      await Promise.race([new Promise((resolve) => response.once("drain", resolve)), closed]);
+    }
+    response.end();
+  } catch {
+    // Half an answer must not look like a whole one.
+    response.destroy();
+  }
 }
 
 /** Answers a request for an upgrade that gets none, on its bare connection, which ends with it. */
@@ -45,4 +67,39 @@ export async function respondBare(stream: Duplex, answer: Response): Promise<voi
   ].filter((line) => !line.startsWith("connection:"));
   stream.write(`${head.join("\r\n")}\r\nconnection: close\r\n\r\n`);
   stream.end(body, () => stream.destroy());
+}
+
+/** The body of a request, which is read as it is asked for. */
+function toWeb(message: IncomingMessage): ReadableStream<Uint8Array> {
+  const stop = new AbortController();
+  const body: UnderlyingDefaultSource<Uint8Array> = {
+    start(controller) {
+      on("data", (chunk) => {
+        controller.enqueue(chunk);
+        message.pause();
+      });
+      on("end", () => controller.close());
+      on(
+        "close",
+        () => controller.error(new Error("The client left in the middle of its request")),
+      );
+      message.pause();
+    },
+    pull() {
+      message.resume();
+    },
+    cancel() {
+      stop.abort();
+      // The rest must not stand in the way of the connection's next request, or of its end.
+      message.resume();
+    },
+  };
+  function on(event: string, listener: (chunk: Uint8Array) => void): void {
+    message.on(event, (chunk) => {
+      if (stop.signal.aborted) return;
+      if (event !== "data") stop.abort();
+      listener(chunk);
+    });
+  }
+  return new ReadableStream(body, { highWaterMark: 0 });
 }

@@ -1,4 +1,10 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { callback, integer, type OptionCheck, readOptions } from "../../core/options.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import {
@@ -8,7 +14,6 @@ import {
   type Attachment,
   type AttachOptions,
 } from "./attachment.ts";
-import { badRequest, respond, toRequest } from "./http.ts";
 
 /** Options of {@linkcode serve}. All are optional. */
 export interface ServeOptions extends AttachOptions {
@@ -70,35 +75,47 @@ export async function serve<Subject>(
   const settings = readOptions("a server", options, CHECKS, DEFAULTS);
   const { port, hostname, signal, fallback, closeTimeoutMs } = settings;
   signal?.throwIfAborted();
-  const http = createServer((message, response) => {
-    const request = toRequest(message);
-    if (fallback !== undefined && (request === undefined || !gateway.match(request))) {
-      fallback(message, response);
+  const http = createServer();
+  const attachment = attach(gateway, http, { closeTimeoutMs });
+  const server = new HttpServer(http, attachment, closeTimeoutMs);
+  http.on("request", (message, response) => {
+    server.began(response);
+    if (fallback === undefined || isForGateway(gateway, message)) {
+      attachment.handler(message, response);
     } else {
-      const refusal = request === undefined ? undefined : gateway.refusal(request);
-      respond(response, refusal ?? badRequest());
+      fallback(message, response);
     }
   });
-  await listen(http, port, hostname);
-  const server = new HttpServer(http, attach(gateway, http, { closeTimeoutMs }), closeTimeoutMs);
+  server.port = await listen(http, port, hostname);
   server.closeOn(signal);
   return server;
 }
 
 class HttpServer implements GatewayServer {
-  readonly port: number;
+  port = 0;
+  readonly handler: RequestListener;
   readonly #http: Server;
   readonly #attachment: Attachment;
   readonly #closeTimeoutMs: number;
+  /** Answers that are not over. */
+  readonly #answers = new Set<ServerResponse>();
   #signal: AbortSignal | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(http: Server, attachment: Attachment, closeTimeoutMs: number) {
-    const address = http.address();
-    this.port = typeof address === "object" && address !== null ? address.port : 0;
+    this.handler = attachment.handler;
     this.#http = http;
     this.#attachment = attachment;
     this.#closeTimeoutMs = closeTimeoutMs;
+  }
+
+  /** A request came. */
+  began(response: ServerResponse): void {
+    this.#answers.add(response);
+    response.once("close", () => {
+      this.#answers.delete(response);
+      if (this.#closing !== undefined) this.#closeIfIdle();
+    });
   }
 
   closeOn(signal: AbortSignal | undefined): void {
@@ -123,18 +140,34 @@ class HttpServer implements GatewayServer {
     // What asks for a page may take as long as a peer that has to answer a close frame.
     const deadline = setTimeout(() => this.#http.closeAllConnections(), this.#closeTimeoutMs);
     await this.#attachment.close();
-    this.#http.closeIdleConnections();
+    this.#closeIfIdle();
     await closed;
     clearTimeout(deadline);
   }
+
+  /** Connections between two requests would stay: which ones those are not every runtime knows. */
+  #closeIfIdle(): void {
+    if (this.#answers.size === 0) this.#http.closeAllConnections();
+  }
 }
 
-function listen(http: Server, port: number, hostname: string): Promise<void> {
+/** Resolves with the port that it listens on. */
+function listen(http: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
     http.once("error", reject);
     http.listen(port, hostname, () => {
       http.off("error", reject);
-      resolve();
+      const address = http.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
     });
   });
+}
+
+/** By its address alone: what the application is asked for is its own to read. */
+function isForGateway<Subject>(
+  gateway: BroadcastGateway<Subject>,
+  { url = "/" }: IncomingMessage,
+): boolean {
+  const address = url.startsWith("/") ? `http://localhost${url}` : url;
+  return URL.canParse(address) && gateway.match(new Request(address));
 }

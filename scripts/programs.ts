@@ -27,6 +27,13 @@ export const PYTHON: Program = {
   debianPackage: "python3",
 };
 
+/** Runs the listener on `node:http`. */
+export const NODE: Program = {
+  name: "Node.js",
+  commands: ["node"],
+  debianPackage: "nodejs",
+};
+
 /** A backplane: server, cluster and, under its other name, sentinel. */
 export const REDIS: Program = {
   name: "Redis",

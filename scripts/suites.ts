@@ -2,6 +2,7 @@ import { SOURCES } from "./project.ts";
 import {
   CHROMIUM,
   NGINX,
+  NODE,
   PGBOUNCER,
   POSTGRES,
   type Program,
@@ -42,7 +43,7 @@ export const SUITES = {
   jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: {
-    programs: [CHROMIUM, PYTHON, NGINX],
+    programs: [CHROMIUM, PYTHON, NODE, NGINX],
     args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
   },
 } as const satisfies Record<string, Suite>;

@@ -125,7 +125,7 @@ export class PostgresDriver implements BroadcastDriver {
       await this.#within(subscription.started);
     } catch (cause) {
       subscription.end();
-      throw cause;
+      throw this.#reader?.failure ?? cause;
     }
     return {
       close: () => {

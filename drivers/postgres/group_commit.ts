@@ -65,7 +65,7 @@ export class GroupCommit {
     if (this.#state === "busy") this.#state = "idle";
   }
 
-  #take(): Waiting[] {
+  #take(): readonly Waiting[] {
     let bytes = 0;
     const full = this.#queue.findIndex((waiting, index) => {
       bytes += waiting.bytes;
@@ -73,7 +73,8 @@ export class GroupCommit {
     });
     const batch = this.#queue.splice(0, full < 0 ? this.#queue.length : full);
     for (const waiting of batch) this.#bytes -= waiting.bytes;
-    return batch;
+    // Who has waited too long behind others was told so: nothing must come of it any more.
+    return batch.filter(({ deadlineMs }) => deadlineMs > performance.now());
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
@@ -85,13 +86,19 @@ export class GroupCommit {
         return;
       } catch (cause) {
         if (failureOf(cause) === "refused") return await this.#refuse(batch, cause);
-        const isOver = ({ deadlineMs }: Waiting) =>
-          this.#state === "closed" || deadlineMs <= performance.now();
-        for (const { reject } of batch.filter(isOver)) reject(cause);
-        batch = batch.filter((waiting) => !isOver(waiting));
-        if (batch.length > 0) await this.#pause.wait(backoffMs(failures));
+        const pauseMs = backoffMs(failures);
+        // While there is time to say why.
+        batch = this.#withTime(batch, pauseMs, cause);
+        if (batch.length > 0) await this.#pause.wait(pauseMs);
       }
     }
+  }
+
+  /** Those that may still be tried after a pause; the others reject. */
+  #withTime(batch: readonly Waiting[], pauseMs: number, cause: unknown): readonly Waiting[] {
+    const endMs = this.#state === "closed" ? Infinity : performance.now() + pauseMs;
+    for (const { deadlineMs, reject } of batch) if (deadlineMs <= endMs) reject(cause);
+    return batch.filter(({ deadlineMs }) => deadlineMs > endMs);
   }
 
   /** The server refuses the statement for one of its events, most likely: the others go alone. */

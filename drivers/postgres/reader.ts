@@ -51,6 +51,7 @@ export class Reader {
   #written: string | undefined;
   #outboxMs = Infinity;
   #refusal: string | undefined;
+  #failure: unknown;
   #running: Promise<void> | undefined;
 
   constructor(options: ReaderOptions) {
@@ -75,6 +76,11 @@ export class Reader {
         if (this.#channels.get(channel) === reading) this.#forget(channel);
       },
     };
+  }
+
+  /** Why nothing is read at the moment, if so. */
+  get failure(): unknown {
+    return this.#failure;
   }
 
   /** Makes the next poll come now, if anybody wants what it may bring. */
@@ -108,9 +114,11 @@ export class Reader {
       try {
         await this.#step();
         failures = 0;
+        this.#failure = undefined;
         await this.#rest();
       } catch (cause) {
         if (this.#isClosed()) return;
+        this.#failure = cause;
         this.#reportRefusal(cause);
         if (this.#written !== undefined) this.#options.host.health("down", cause);
         this.#last = undefined;

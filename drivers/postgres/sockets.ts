@@ -22,8 +22,9 @@ export class Sockets {
     const next = this.#attempts++ % host.length;
     const address = { host: host[next] ?? "localhost", port: port[next] ?? 5432 };
     const socket = path ? connect(path) : connect({ ...address, noDelay: true });
+    // Not by listening to its end: postgres.js takes all listeners away when it encrypts.
+    for (const other of this.#open) if (other.destroyed) this.#open.delete(other);
     this.#open.add(socket);
-    socket.once("close", () => this.#open.delete(socket));
     // Without an error, a server that hangs up on a greeting would be greeted again without end.
     socket.once("end", () => socket.destroy(new Error("PostgreSQL ended the connection")));
     // TLS checks the certificate against it.
@@ -33,7 +34,8 @@ export class Sockets {
   /** Ends all of them; resolves when nothing is left. */
   async close(): Promise<void> {
     this.#state = "closed";
-    await Promise.all([...this.#open].map((socket) =>
+    const open = [...this.#open].filter(({ destroyed }) => !destroyed);
+    await Promise.all(open.map((socket) =>
       new Promise<void>((resolve) => {
         socket.once("close", () => resolve());
         socket.destroy();

@@ -243,7 +243,14 @@ async function initialise(): Promise<string> {
   return folder;
 }
 
-async function makeFolder(): Promise<string> {
+/** Writes a file that only the server's user may read, in a folder that it may enter. */
+export async function writeForServer(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(path, text, { mode: 0o600 });
+  if (USER !== undefined) await Deno.chown(path, USER.uid, USER.gid);
+}
+
+/** A folder of the server's user. */
+export async function makeFolder(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "airwave-postgres-" });
   if (USER !== undefined) await Deno.chown(folder, USER.uid, USER.gid);
   return folder;

@@ -163,6 +163,14 @@ Deno.test("events larger than one read are read in slices, live and from history
   ]));
   await witness.until("all", ({ count }) => count === 24);
   assertEquals([witness.idsOn("x"), witness.idsOn("y")], [ids, ids]);
+  // And more at once than a slice has rows, without a word after the first.
+  const many = Array.from({ length: 2_500 }, (_, i) => `many ${i}`);
+  const all = (value: string) => many.map(() => value);
+  await stage.sql`select count(*) from ${stage.sql(stage.name("publish"))}(
+    ${all("y")}, ${many}, ${all("n")}, ${all("1")}, ${all("nobody")})`;
+  await witness.until("all of them", ({ count }) => count === 2_524);
+  assertEquals(witness.idsOn("y"), [...ids, ...many]);
+  assertEquals(witness.lost, []);
   const late = stage.node();
   await using resumed = late.subscribe("x", { after: position });
   assertEquals((await resumed.ready).recovery, "ok");

@@ -9,6 +9,8 @@ import type { Transport, TransportEvents } from "./transport.ts";
  */
 export function openEventStream(url: string, events: TransportEvents): Transport {
   const target = new URL(url.replace(/^ws/, "http"));
+  // The client remembers positions itself, and as many as it likes.
+  target.searchParams.set("ids", "no");
   const path = `${target.pathname.replace(/\/$/, "")}/sse`;
   const stop = new AbortController();
   const waiting: string[] = [];

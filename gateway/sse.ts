@@ -74,6 +74,7 @@ export class Sse<Subject> {
     const stream = this.#createStream({
       asked,
       format: framesFormat(secret),
+      hasIds: params.get("ids") !== "no",
       onEnd: () => this.#uplink.remove(secret),
     });
     this.#uplink.add(secret, stream, request);
@@ -102,6 +103,7 @@ export class Sse<Subject> {
     const stream = this.#createStream({
       asked,
       format: EVENTS_FORMAT,
+      hasIds: true,
       onFrame: (frame) => {
         const refusal = refusalOf(frame);
         if (refusal !== undefined) {

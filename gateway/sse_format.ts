@@ -5,7 +5,7 @@ import { encodeSseMessage } from "../protocol/sse.ts";
 /** How the frames of a session are written on its stream. */
 export interface SseFormat {
   /** The text that stands for a frame, empty for none. `id` holds the positions after it. */
-  frame(frame: ServerFrame, text: string, id: string): string;
+  frame(frame: ServerFrame, text: string, id: string | undefined): string;
   /** The last text of a stream that the gateway ends. */
   close(code: number, reason: string): string;
 }

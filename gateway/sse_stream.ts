@@ -30,6 +30,8 @@ export interface SseStreamOptions {
   /** What is asked for as soon as the client is welcome. */
   readonly asked: readonly SubFrame[];
   readonly format: SseFormat;
+  /** Whether messages carry positions; a client that remembers them itself needs none. */
+  readonly hasIds: boolean;
   /** Takes the text of a frame apart. */
   readonly parse: (text: string) => ServerFrame | undefined;
   /** A frame is about to be sent. */
@@ -47,7 +49,7 @@ export class SseStream<Subject> implements GatewaySocket {
   /** What goes to the client. */
   readonly body: ReadableStream<Uint8Array>;
   readonly #options: SseStreamOptions;
-  readonly #positions = new SsePositions();
+  readonly #positions: SsePositions | undefined;
   readonly #encoder = new TextEncoder();
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #session: SseSession<Subject> | undefined;
@@ -62,8 +64,9 @@ export class SseStream<Subject> implements GatewaySocket {
 
   constructor(options: SseStreamOptions) {
     this.#options = options;
+    this.#positions = options.hasIds ? new SsePositions() : undefined;
     // Before the first id is written: who is cut off then must not forget what it came with.
-    for (const frame of options.asked) this.#positions.ask(frame);
+    for (const frame of options.asked) this.#positions?.ask(frame);
     this.body = new ReadableStream({
       start: (controller) => {
         this.#controller = controller;
@@ -98,8 +101,8 @@ export class SseStream<Subject> implements GatewaySocket {
   receive(frames: readonly ClientFrame[]): boolean {
     for (const frame of frames) {
       if (this.#state !== "open") return false;
-      if (frame.t === "unsub") this.#positions.drop(frame.c);
-      if (frame.t === "sub" && !this.#positions.ask(frame)) this.#refuse(frame);
+      if (frame.t === "unsub") this.#positions?.drop(frame.c);
+      if (frame.t === "sub" && this.#positions?.ask(frame) === false) this.#refuse(frame);
       else this.#session?.message(encodeFrame(frame));
     }
     return this.#state === "open";
@@ -140,9 +143,9 @@ export class SseStream<Subject> implements GatewaySocket {
     }
     // Not before the session has come to the end of its own turn.
     if (frame.t === "welcome") queueMicrotask(() => this.#begin());
-    this.#positions.pass(frame);
+    this.#positions?.pass(frame);
     this.#options.onFrame?.(frame);
-    return this.#options.format.frame(frame, text, this.#positions.id);
+    return this.#options.format.frame(frame, text, this.#positions?.id);
   }
 
   #begin(): void {

@@ -47,7 +47,7 @@ export class SseReader {
 
   private constructor(answer: Answer, request: StreamRequest, response: Response) {
     this.#answer = answer;
-    this.#url = request.url ?? SSE_URL;
+    this.#url = (request.url ?? SSE_URL).replace(/\?.*/, "");
     this.#headers = request.headers ?? {};
     this.response = response;
     this.#reader = (response.body ?? new ReadableStream()).getReader();

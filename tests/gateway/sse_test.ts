@@ -5,7 +5,7 @@ import { FakeTime } from "@airwave/broadcast/testing";
 import fc from "fast-check";
 import { framesFormat } from "../../gateway/sse_format.ts";
 import { SseStream } from "../../gateway/sse_stream.ts";
-import { SseReader, Streams } from "./sse_reader.ts";
+import { SSE_URL, SseReader, Streams } from "./sse_reader.ts";
 
 const FOUR = ["a", "b", "c.3", "d:4"] as const;
 
@@ -235,6 +235,16 @@ Deno.test("a channel whose name has no room in the id is refused, and those befo
   await first.leave();
 });
 
+Deno.test("who wants no ids gets none, and no name is too long to have room in them", async () => {
+  await using streams = new Streams();
+  const reader = await streams.open({ url: `${SSE_URL}?ids=no` });
+  const names = Array.from({ length: 128 }, (_, n) => `${n}`.padEnd(200, "x"));
+  await reader.say(names.map((c, n) => ({ t: "sub", c, n })));
+  await reader.live(...names);
+  assertEquals(reader.messages.filter(({ id }) => id !== undefined), []);
+  await reader.leave();
+});
+
 Deno.test("a client that leaves leaves nothing behind", async () => {
   await using streams = new Streams();
   const reader = await streams.open({ channels: FOUR });
@@ -383,6 +393,7 @@ Deno.test("JSON that another program wrote over several lines stays one message"
   const stream = new SseStream({
     asked: [],
     format: framesFormat("secret"),
+    hasIds: true,
     parse: (text) => JSON.parse(text),
     onEnd() {},
   });

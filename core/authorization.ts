@@ -30,7 +30,7 @@ export interface ChannelAuthorizationResult {
   readonly authorized: boolean;
   /** How the subscriber appears on a `presence-` channel. */
   readonly presence?: PresenceInfo | undefined;
-  /** Until when it holds, in milliseconds since 1970; the gateway then ends the subscription. */
+  /** Until when it holds, in milliseconds since 1970; the gateway then asks the rule again. */
   readonly expiresAt?: number | undefined;
 }
 

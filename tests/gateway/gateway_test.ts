@@ -76,6 +76,8 @@ Deno.test("pages of the same origin may connect, others may not", async () => {
   for (const [origin, url, expected] of cases) {
     assertEquals(await status(handshake({ origin }, url)), expected, `${origin} to ${url}`);
   }
+  // What is no browser sends none.
+  assertEquals(await status(handshake({}, "http://app.example/_broadcast")), 101);
 });
 
 Deno.test("the allow-list compares parsed origins", async () => {

@@ -1,0 +1,115 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { BroadcastConfigError } from "../../core/mod.ts";
+import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
+import { Batches } from "../../drivers/redis/batches.ts";
+import { hashSlot } from "../../drivers/redis/hash_slot.ts";
+import { decodeMessage, decodeRecord, encodeMessage } from "../../drivers/redis/wire.ts";
+
+const MAX_BYTES = 10_000;
+
+Deno.test("a message comes back as it was, whatever is in it", () => {
+  const name = fc.string({ minLength: 1, maxLength: 200, unit: "grapheme" }).filter((text) =>
+    text.length <= 200 && /^\P{C}+$/u.test(text) && !/[\u2028\u2029]/.test(text)
+  );
+  const record = fc.record(
+    { id: name, event: name, json: fc.json(), except: name },
+    { requiredKeys: ["id", "event", "json"] },
+  );
+  const position = fc.option(
+    fc.record({
+      epoch: fc.stringMatching(/^[\w-]{1,64}$/),
+      offset: fc.integer({ min: 1, max: 2 ** 31 }),
+    }),
+    { nil: undefined },
+  );
+  fc.assert(fc.property(record, position, (record, position) => {
+    const decoded = decodeMessage(encodeMessage(record, position), 1_000_000);
+    assertEquals(decoded, { record: { ...record }, position: position && { ...position } });
+  }));
+});
+
+Deno.test("guarantee 8: no text of a stranger gets through as something it is not", () => {
+  const line = fc.oneof(
+    fc.string(),
+    fc.constantFrom("1", "1 e 1", "1 e 0", '["i","n"]', '["i","n",1]', "{}", "null", "1e999"),
+    fc.json(),
+  );
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 5 }), (lines) => {
+      try {
+        const { record, position } = decodeMessage(lines.join("\n"), MAX_BYTES);
+        JSON.parse(record.json);
+        assertEquals(/[\r\n]/.test(record.id + record.event), false);
+        assertEquals(position === undefined || position.offset > 0, true);
+      } catch (error) {
+        assertEquals(error instanceof Error, true);
+      }
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+Deno.test("guarantee 6: what is too large is refused by its bytes", () => {
+  const fits = `["i","n"]\n"${"ä".repeat(48)}"`;
+  assertEquals(decodeRecord(fits, 100).json.length, 50);
+  assertThrows(() => decodeRecord(fits, 99), Error, "at most 99 bytes");
+  assertThrows(() => decodeRecord("x".repeat(100_000), 99), Error, "at most 99 bytes");
+});
+
+Deno.test("slots are those of a cluster", () => {
+  // From the specification of Redis Cluster.
+  assertEquals(hashSlot("123456789"), 0x31c3);
+  assertEquals(hashSlot("{user1000}.following"), hashSlot("{user1000}.followers"));
+  assertEquals(hashSlot("foo{}{bar}"), hashSlot("foo{}{bar}"));
+  assertEquals(hashSlot("foo{{bar}}zap"), hashSlot("{bar"));
+});
+
+const url = "redis://127.0.0.1:1";
+const BAD: readonly (readonly [rule: string, options: object])[] = [
+  ["prefix", { url }],
+  ["prefix", { url, prefix: "" }],
+  ["prefix", { url, prefix: "a:b" }],
+  ["prefix", { url, prefix: "a{b}" }],
+  ["prefix", { url, prefix: "a".repeat(65) }],
+  ['"url" and "client"', { prefix: "a" }],
+  ["url", { prefix: "a", url: "http://127.0.0.1" }],
+  ["client", { prefix: "a", client: {} }],
+  ["history", { url, prefix: "a", history: "no" }],
+  ["historySize", { url, prefix: "a", historySize: 0 }],
+  ["waitForReplicas", { url, prefix: "a", history: false, waitForReplicas: 1 }],
+  ["heartbeatMs", { url, prefix: "a", heartbeatMs: 0.5 }],
+  ["unknown", { url, prefix: "a", unknown: 1 }],
+];
+
+for (const [rule, options] of BAD) {
+  Deno.test(`a RedisBroadcaster refuses ${JSON.stringify(options).slice(0, 80)}`, () => {
+    assertThrows(
+      () => new RedisBroadcaster(options as RedisBroadcasterOptions),
+      BroadcastConfigError,
+      rule,
+    );
+  });
+}
+
+Deno.test("what waits on a busy channel goes together, in order, and fails together", async () => {
+  const steps: { readonly ids: string[]; readonly answer: PromiseWithResolvers<void> }[] = [];
+  const batches = new Batches(async (_channel, records) => {
+    const answer = Promise.withResolvers<void>();
+    steps.push({ ids: records.map(({ id }) => id), answer });
+    await answer.promise;
+    return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+  });
+  const publish = (id: number) => batches.publish("c", { id: `${id}`, event: "n", json: "1" });
+  const first = publish(1);
+  const others = Promise.allSettled([publish(2), publish(3)]);
+  assertEquals(steps.map(({ ids }) => ids), [["1"]]);
+  steps[0]?.answer.resolve();
+  assertEquals((await first).offset, 1);
+  assertEquals(steps.map(({ ids }) => ids), [["1"], ["2", "3"]]);
+  steps[1]?.answer.reject(new Error("gone"));
+  assertEquals((await others).map(({ status }) => status), ["rejected", "rejected"]);
+  const last = publish(4);
+  steps[2]?.answer.resolve();
+  assertEquals((await last).offset, 4);
+});

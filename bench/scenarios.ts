@@ -61,7 +61,7 @@ export const SCENARIOS = {
   m: {
     ...BASE,
     title: "10,000 idle connections, subscribed to 1 of 100 channels",
-    clients: 9_500,
+    clients: 10_000,
     channels: 100,
     channelsPerClient: 1,
     idleMs: 2_000,

@@ -1,7 +1,7 @@
 /**
  * A gateway on a server of `node:http`, under Deno, Node and Bun alike: the listener for many
  * connections. What is due for one in the same turn leaves in one write, whatever revision it speaks,
- * a connection takes half the memory, and a peer that stopped reading is cut off for good.
+ * a connection takes less memory, and a peer that stopped reading is cut off for good.
  *
  * @example A server of its own
  * ```ts

@@ -32,11 +32,19 @@ export class ForeignClient implements AsyncDisposable {
       try {
         assertEquals(withoutServerIds(JSON.parse(line)), finding);
       } catch (error) {
-        // It may wait for something that will never come.
         this.#failed = true;
-        this.#process.kill();
+        this.#stop();
         throw error;
       }
+    }
+  }
+
+  /** It may wait for something that will never come, or have given up by itself. */
+  #stop(): void {
+    try {
+      this.#process.kill();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
     }
   }
 

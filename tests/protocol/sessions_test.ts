@@ -111,9 +111,9 @@ class Player {
 /** Watches who is present and tells nobody. */
 const UNTOLD: PresenceListener = { here() {}, join() {}, leave() {} };
 
-/** A token of the application around the gateway: good ones hold for two seconds. */
+/** A token of the application around the gateway: good ones hold for three and a half seconds. */
 function resolveToken(token: string): unknown {
-  return token === "good" ? { expiresAt: Date.now() + 2_000 } : undefined;
+  return token === "good" ? { expiresAt: Date.now() + 3_500 } : undefined;
 }
 
 /** The application around the gateway, as the text says it is. */

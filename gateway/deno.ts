@@ -1,5 +1,10 @@
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
+/** What is used of the runtime, so that npm's build needs no types of it. */
+declare const Deno: undefined | {
+  upgradeWebSocket(request: Request): { readonly socket: WebSocket; readonly response: Response };
+};
+
 /**
  * Upgrades a request of `Deno.serve` to a WebSocket. The only module of the gateway that names the
  * runtime.
@@ -8,6 +13,12 @@ export function upgradeWebSocket(
   request: Request,
   open: (socket: GatewaySocket) => SocketEvents,
 ): Response {
+  if (typeof Deno === "undefined") {
+    throw new TypeError(
+      "Cannot upgrade a request here: gateway.handler is for Deno, use serve or attach of " +
+        "@airwave/broadcast/node",
+    );
+  }
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.binaryType = "arraybuffer";
   let events: SocketEvents | undefined;

@@ -1,4 +1,4 @@
-import { build, stop } from "esbuild";
+import { buildSync } from "esbuild";
 
 /** A bundle for browsers, minified. */
 export interface Bundle {
@@ -12,7 +12,8 @@ export interface Bundle {
 
 /** Bundles a module given by its text, whose imports are resolved from a folder. */
 export async function bundle(text: string, folder: string): Promise<Bundle> {
-  const { metafile, outputFiles } = await build({
+  // The other one leaves a process behind whose end nobody can wait for.
+  const { metafile, outputFiles } = buildSync({
     stdin: { contents: text, resolveDir: folder, loader: "ts", sourcefile: "page.ts" },
     absWorkingDir: folder,
     bundle: true,
@@ -24,7 +25,7 @@ export async function bundle(text: string, folder: string): Promise<Bundle> {
     metafile: true,
     write: false,
     logLevel: "silent",
-  }).finally(stop);
+  });
   const outputs = new Map(Object.entries(metafile.outputs));
   const sizes = await Promise.all(
     outputFiles.map(async ({ path, contents }) =>

@@ -3,12 +3,8 @@ import { bundle } from "./bundle.ts";
 import { ROOT } from "./project.ts";
 import { overLimit, PAGE } from "./size.ts";
 
-/** The process of esbuild is told to end, but nobody can wait for that. */
-const WITH_ESBUILD = { sanitizeOps: false, sanitizeResources: false };
-
 Deno.test(
   "a page that takes the client gets no server code and no package",
-  WITH_ESBUILD,
   async () => {
     const { modules } = await bundle(PAGE, ROOT);
     assertEquals(modules.includes("client/client.ts"), true);
@@ -18,7 +14,6 @@ Deno.test(
 
 Deno.test(
   "what is loaded on demand counts to the total, and not to what a page loads at once",
-  WITH_ESBUILD,
   async () => {
     const folder = await Deno.makeTempDir();
     try {

@@ -79,15 +79,17 @@ class GatewayAttachment<Subject> implements Attachment {
   constructor(gateway: BroadcastGateway<Subject>, server: Server, closeTimeoutMs: number) {
     this.#gateway = gateway;
     this.#server = server;
-    this.#handshakes = new WebSocketServer({
-      noServer: true,
+    // A constant of its own: types of `ws` that know no `closeTimeout` yet let it pass so.
+    const options = {
+      noServer: true as const,
       clientTracking: false,
       perMessageDeflate: false,
       maxPayload: gateway.maxFrameBytes,
       // No subprotocol is spoken, so none is chosen, as `Deno.upgradeWebSocket` does not either.
-      handleProtocols: () => false,
+      handleProtocols: () => false as const,
       closeTimeout: closeTimeoutMs,
-    });
+    };
+    this.#handshakes = new WebSocketServer(options);
     server.on("upgrade", this.#onUpgrade);
   }
 

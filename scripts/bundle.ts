@@ -12,7 +12,7 @@ export interface Bundle {
 
 /** Bundles a module given by its text, whose imports are resolved from a folder. */
 export async function bundle(text: string, folder: string): Promise<Bundle> {
-  // The other one leaves a process behind whose end nobody can wait for.
+  // What `build` leaves behind is a process whose end nobody can wait for.
   const { metafile, outputFiles } = buildSync({
     stdin: { contents: text, resolveDir: folder, loader: "ts", sourcefile: "page.ts" },
     absWorkingDir: folder,

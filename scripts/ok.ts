@@ -30,6 +30,8 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
   "examples in doc comments": SUITES.doc.args,
   // Not run: what a page shows is a server that goes on for ever, or needs a browser.
   "examples in pages": ["check", "--doc-only", ...PAGES, ...existing(["docs/drivers.md"])],
+  // Also refuses what Node 20 does not have.
+  "npm build": ["task", "build:npm"],
   "publish": ["publish", "--dry-run", "--allow-dirty"],
 };
 

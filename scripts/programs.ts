@@ -27,11 +27,18 @@ export const PYTHON: Program = {
   debianPackage: "python3",
 };
 
-/** Runs the listener on `node:http`. */
+/** The runtime that most packages of npm run on, and the listener on `node:http`, too. */
 export const NODE: Program = {
   name: "Node.js",
   commands: ["node"],
   debianPackage: "nodejs",
+};
+
+/** Packs and installs the package as its users do. */
+export const NPM: Program = {
+  name: "npm",
+  commands: ["npm"],
+  debianPackage: "npm",
 };
 
 /** A backplane: server, cluster and, under its other name, sentinel. */

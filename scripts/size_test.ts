@@ -3,8 +3,12 @@ import { bundle } from "./bundle.ts";
 import { ROOT } from "./project.ts";
 import { overLimit, PAGE } from "./size.ts";
 
+/** esbuild keeps a thread for the next time. */
+const WITH_ESBUILD = { sanitizeResources: false };
+
 Deno.test(
   "a page that takes the client gets no server code and no package",
+  WITH_ESBUILD,
   async () => {
     const { modules } = await bundle(PAGE, ROOT);
     assertEquals(modules.includes("client/client.ts"), true);
@@ -14,6 +18,7 @@ Deno.test(
 
 Deno.test(
   "what is loaded on demand counts to the total, and not to what a page loads at once",
+  WITH_ESBUILD,
   async () => {
     const folder = await Deno.makeTempDir();
     try {

@@ -3,6 +3,7 @@ import {
   CHROMIUM,
   NGINX,
   NODE,
+  NPM,
   PGBOUNCER,
   POSTGRES,
   type Program,
@@ -27,7 +28,7 @@ export const SUITES = {
     args: [
       "test",
       "-A",
-      "--ignore=tests/e2e,tests/drivers_on_servers,tests/jitter",
+      "--ignore=tests/e2e,tests/npm,tests/drivers_on_servers,tests/jitter",
       "tests",
       "scripts",
     ],
@@ -46,4 +47,6 @@ export const SUITES = {
     programs: [CHROMIUM, PYTHON, NODE, NGINX],
     args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
   },
+  /** The package for npm: what is in it, on every runtime and through the usual bundlers. */
+  npm: { programs: [NODE, NPM, CHROMIUM], args: ["test", "-A", "tests/npm"] },
 } as const satisfies Record<string, Suite>;

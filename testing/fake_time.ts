@@ -106,7 +106,9 @@ export class FakeTime implements Disposable {
     const original = Object.getOwnPropertyDescriptor(owner, name);
     Object.defineProperty(owner, name, { value, configurable: true, writable: true });
     this.#restore.push(() => {
-      if (original !== undefined) Object.defineProperty(owner, name, original);
+      // In a worker of a browser the platform's own is inherited.
+      if (original === undefined) Reflect.deleteProperty(owner, name);
+      else Object.defineProperty(owner, name, original);
     });
   }
 }
@@ -117,5 +119,14 @@ export class FakeTime implements Disposable {
  */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await undefined;
-  await new Promise<void>((resolve) => setImmediate(resolve));
+  await new Promise<void>((resolve) => {
+    if ("setImmediate" in globalThis) return setImmediate(resolve);
+    // Browsers have none; a message is what they deliver in a turn of its own, at once.
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
 }

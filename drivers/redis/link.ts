@@ -1,4 +1,5 @@
 import type { Cluster, Redis } from "ioredis";
+import { type Deferred, deferred } from "../../core/deferred.ts";
 import { Deadlines } from "../../core/deadline.ts";
 import { isCluster } from "./client.ts";
 import { backoffMs, Pauses } from "./pauses.ts";
@@ -32,7 +33,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   readonly #kept: Promise<void>;
   #client: Client;
   /** Resolves when the client of now is to be given up. */
-  #given: PromiseWithResolvers<void> = Promise.withResolvers();
+  #given: Deferred<void> = deferred();
   #state: "down" | "up" | "closed" = "down";
   #connections = 0;
   #lastError: unknown;
@@ -92,7 +93,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
 
   async #keep(): Promise<void> {
     for (let failures = 0; !this.#isClosed; failures++) {
-      const given = this.#given = Promise.withResolvers();
+      const given = this.#given = deferred();
       const client = this.#client;
       // Without a listener the client writes its errors to the console.
       client.on("error", this.#onError);

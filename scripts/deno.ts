@@ -15,8 +15,8 @@ export async function runDeno(args: readonly string[]): Promise<Run> {
 }
 
 /** Runs `deno` and shows what it prints as it comes; error output is shown only. */
-export async function showDeno(args: readonly string[]): Promise<Run> {
-  const child = command(args, "inherit").spawn();
+export async function showDeno(args: readonly string[], folder = ROOT): Promise<Run> {
+  const child = command(args, "inherit", folder).spawn();
   const [shown, kept] = child.stdout.tee();
   const [output, { success }] = await Promise.all([
     new Response(kept).text(),
@@ -26,11 +26,15 @@ export async function showDeno(args: readonly string[]): Promise<Run> {
   return { success, output };
 }
 
-/** In the root folder, and without colours so that its output can be read. */
-function command(args: readonly string[], stderr: "inherit" | "piped"): Deno.Command {
+/** Without colours, so that its output can be read. */
+function command(
+  args: readonly string[],
+  stderr: "inherit" | "piped",
+  folder = ROOT,
+): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
     args: [...args],
-    cwd: ROOT,
+    cwd: folder,
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

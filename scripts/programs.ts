@@ -77,6 +77,13 @@ export const NGINX: Program = {
   debianPackage: "nginx-light",
 };
 
+/** Another one. */
+export const CADDY: Program = {
+  name: "Caddy",
+  commands: ["caddy"],
+  debianPackage: "caddy",
+};
+
 /** Where a program is, or `undefined` if it is not on this machine. */
 export function findProgram({ commands, folders, variable }: Program): string | undefined {
   const named = variable === undefined ? undefined : Deno.env.get(variable);

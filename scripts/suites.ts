@@ -1,5 +1,6 @@
 import { SOURCES } from "./project.ts";
 import {
+  CADDY,
   CHROMIUM,
   NGINX,
   NODE,
@@ -28,7 +29,7 @@ export const SUITES = {
     args: [
       "test",
       "-A",
-      "--ignore=tests/e2e,tests/npm,tests/drivers_on_servers,tests/jitter",
+      "--ignore=tests/e2e,tests/npm,tests/recipes,tests/drivers_on_servers,tests/jitter",
       "tests",
       "scripts",
     ],
@@ -49,4 +50,9 @@ export const SUITES = {
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */
   npm: { programs: [NODE, NPM, CHROMIUM], args: ["test", "-A", "tests/npm"] },
+  /** What examples/recipes shows, each with the real thing. */
+  recipes: {
+    programs: [CADDY, CHROMIUM, NGINX, POSTGRES, REDIS],
+    args: ["test", "-A", "--unstable-bundle", "tests/recipes"],
+  },
 } as const satisfies Record<string, Suite>;

@@ -1,0 +1,38 @@
+import { MemoryBroadcaster } from "@airwave/broadcast";
+import { assertEquals } from "@std/assert";
+import { createApp as createExpress } from "../../examples/recipes/express.js";
+import { createApp as createHono } from "../../examples/recipes/hono.ts";
+import { createApp as createRoutes } from "../../examples/recipes/routes.ts";
+import { Guest, pay, Running } from "./shop.ts";
+
+for (const [name, createApp] of Object.entries({ routes: createRoutes, hono: createHono })) {
+  Deno.test(`${name}: a payment is heard, and what is no route is not found`, async () => {
+    await using broadcaster = new MemoryBroadcaster();
+    await using running = new Running(createApp(broadcaster));
+    await using guest = new Guest(running.url);
+    assertEquals(await guest.hear("orders.7", () => pay(running.url)), { total: 12 });
+    const nothing = await fetch(`${running.url}/nothing`);
+    await nothing.body?.cancel();
+    assertEquals(nothing.status, 404);
+  });
+}
+
+Deno.test("express: a payment is heard, and what is no route is not found", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const { server, gateway, attachment } = createExpress(broadcaster);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("It does not listen");
+  const url = `http://127.0.0.1:${address.port}`;
+  {
+    await using guest = new Guest(url);
+    assertEquals(await guest.hear("orders.7", () => pay(url)), { total: 12 });
+    const nothing = await fetch(`${url}/nothing`);
+    await nothing.body?.cancel();
+    assertEquals(nothing.status, 404);
+  }
+  await gateway.close();
+  await attachment.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});

@@ -6,7 +6,7 @@
  */
 import { closingLine } from "./counts.ts";
 import { runDeno } from "./deno.ts";
-import { existing, EXPORTS, PAGES } from "./project.ts";
+import { existing, EXPORTS, GUIDES, PAGES } from "./project.ts";
 import { SUITES } from "./suites.ts";
 
 /** The arguments of `deno` for every check, by name. */
@@ -29,7 +29,7 @@ const CHECKS: Readonly<Record<string, readonly string[]>> = {
   "unit tests": SUITES.unit.args,
   "examples in doc comments": SUITES.doc.args,
   // Not run: what a page shows is a server that goes on for ever, or needs a browser.
-  "examples in pages": ["check", "--doc-only", ...PAGES, ...existing(["docs/drivers.md"])],
+  "examples in pages": ["check", "--doc-only", ...PAGES, ...GUIDES],
   // Also refuses what Node 20 does not have.
   "npm build": ["task", "build:npm"],
   "publish": ["publish", "--dry-run", "--allow-dirty"],

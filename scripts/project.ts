@@ -12,6 +12,11 @@ const published = existing(config.publish.include);
 /** The pages of text that are published. */
 export const PAGES: readonly string[] = published.filter((path) => path.endsWith(".md"));
 
+/** The guides, which are read where the code is. */
+export const GUIDES: readonly string[] = [...Deno.readDirSync(`${ROOT}/docs`)].map(({ name }) =>
+  `docs/${name}`
+);
+
 /** The modules and folders of modules that are published. */
 export const SOURCES: readonly string[] = published.filter((path) =>
   !PAGES.includes(path) && path !== "deno.json" && path !== "LICENSE"

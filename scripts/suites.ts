@@ -34,8 +34,11 @@ export const SUITES = {
       "scripts",
     ],
   },
-  /** The examples in doc comments. */
-  doc: { programs: [], args: ["test", "-A", "--doc", ...SOURCES] },
+  /** The examples in doc comments, and those of the guide that is about tests. */
+  doc: {
+    programs: [],
+    args: ["test", "-A", "--doc", ...SOURCES, "docs/testing-your-application.md"],
+  },
   /** The drivers on real servers, with real faults. */
   servers: {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],

@@ -1,15 +1,15 @@
 /** What the pages of text say of the project, where a machine can tell whether it holds. */
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { existing, ROOT } from "../scripts/project.ts";
+import { existing, ROOT, SOURCES } from "../scripts/project.ts";
 
-const PAGES = [...Deno.readDirSync(ROOT)].map(({ name }) => name).filter((name) =>
-  name.endsWith(".md")
-);
+const PAGES = ["", "docs/", "examples/recipes/"].flatMap((folder) =>
+  [...Deno.readDirSync(`${ROOT}/${folder}`)].map(({ name }) => `${folder}${name}`)
+).filter((path) => path.endsWith(".md"));
 
 Deno.test("every link between the pages and into the code leads somewhere", () => {
   const dead = PAGES.flatMap((page) =>
-    linksIn(read(page)).filter((path) => existing([path]).length === 0)
+    linksIn(read(page), page).filter((path) => existing([path]).length === 0)
       .map((path) => `${page}: ${path}`)
   );
   assertEquals(dead, []);
@@ -35,10 +35,30 @@ Deno.test("CONTRIBUTING.md names every task", () => {
   assertEquals(unnamed, []);
 });
 
+Deno.test("every name of ours in coming-from.md is one", () => {
+  const ours = SOURCES.flatMap(modulesIn).map(read).join("\n");
+  const rows = [...read("docs/coming-from.md").matchAll(/^\| .* \| (.*) \|$/gm)];
+  const code = rows.flatMap(([, cell = ""]) => cell.match(/`[^`]*`/g) ?? []).join(" ");
+  // Not what stands in quotes, or for something of the reader's.
+  const names = code.replace(/"[^"]*"/g, "").match(/[A-Za-z]{3,}/g) ?? [];
+  const unknown = new Set(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(ours)));
+  assertEquals([...unknown], []);
+});
+
+function modulesIn(path: string): string[] {
+  if (path.endsWith(".ts")) return [path];
+  return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name }) =>
+    modulesIn(`${path}/${name}`)
+  );
+}
+
 function read(path: string): string {
   return Deno.readTextFileSync(`${ROOT}/${path}`);
 }
 
-function linksIn(text: string): string[] {
-  return [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) => path);
+/** Where the links of a page lead, seen from the root folder. */
+function linksIn(text: string, page = ""): string[] {
+  return [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) =>
+    new URL(path, `file:///${page}`).pathname.slice(1)
+  );
 }

@@ -31,4 +31,6 @@ export type Command =
   | { readonly do: "revoke"; readonly target: RevokeTarget }
   | { readonly do: "disconnect"; readonly target: DisconnectTarget }
   | { readonly do: "presence"; readonly channel: string }
-  | { readonly do: "health" };
+  | { readonly do: "health" }
+  /** Resolves at once; the gateway drains on. */
+  | { readonly do: "drain" };

@@ -69,5 +69,8 @@ async function obey(command: Command): Promise<unknown> {
       return await broadcaster.presence(command.channel);
     case "health":
       return broadcaster.health;
+    case "drain":
+      gateway.drain();
+      return;
   }
 }

@@ -65,6 +65,8 @@ export class Control implements ChannelListener {
   readonly #listeners = new Set<ControlListener>();
   /** By the order's own id, which owns its lease. */
   readonly #orders = new Map<string, Remembered>();
+  /** The same by whom they name: every subscription asks. */
+  readonly #byUser = new Map<string, Set<Remembered>>();
   #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
   #becomesCurrent = deferred<void>();
@@ -162,6 +164,7 @@ export class Control implements ChannelListener {
     this.#attachment?.detach();
     this.#attachment = undefined;
     this.#orders.clear();
+    this.#byUser.clear();
     this.#listeners.clear();
     this.#becomesCurrent.resolve();
   }
@@ -235,7 +238,12 @@ export class Control implements ChannelListener {
   #remember(id: string, order: ControlOrder, forMs: number): void {
     if (this.#listeners.size === 0 || this.#orders.has(id) || forMs <= 0) return;
     this.#expire();
-    this.#orders.set(id, { order, untilMs: Date.now() + forMs });
+    const remembered = { order, untilMs: Date.now() + forMs };
+    this.#orders.set(id, remembered);
+    if ("user" in order) {
+      const orders = this.#byUser.get(order.user) ?? new Set();
+      this.#byUser.set(order.user, orders.add(remembered));
+    }
     for (const listener of [...this.#listeners]) {
       callSafely(
         () => listener(order),
@@ -245,17 +253,22 @@ export class Control implements ChannelListener {
   }
 
   #some(user: string, matches: (order: ControlOrder) => boolean): boolean {
-    this.#expire();
-    for (const { order } of this.#orders.values()) {
-      if ("user" in order && order.user === user && matches(order)) return true;
+    const nowMs = Date.now();
+    for (const { order, untilMs } of this.#byUser.get(user) ?? []) {
+      if (untilMs > nowMs && matches(order)) return true;
     }
     return false;
   }
 
   #expire(): void {
     const nowMs = Date.now();
-    for (const [id, { untilMs }] of this.#orders) {
-      if (untilMs <= nowMs) this.#orders.delete(id);
+    for (const [id, remembered] of this.#orders) {
+      const { order, untilMs } = remembered;
+      if (untilMs > nowMs) continue;
+      this.#orders.delete(id);
+      if (!("user" in order)) continue;
+      const orders = this.#byUser.get(order.user);
+      if (orders?.delete(remembered) && orders.size === 0) this.#byUser.delete(order.user);
     }
   }
 }

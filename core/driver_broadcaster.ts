@@ -2,6 +2,8 @@ import {
   CHANNEL_NAME_RULE,
   isChannelName,
   isPresenceChannel,
+  isUserId,
+  USER_ID_RULE,
   userChannel,
 } from "../protocol/names.ts";
 import {
@@ -283,12 +285,18 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   /** Publishes to one user; see {@linkcode Broadcaster.sendToUser}. */
-  sendToUser(
+  async sendToUser(
     user: string,
     event: BroadcastEventInit,
     options: PublishOptions = {},
   ): Promise<PublishReceipt> {
-    return this.publish(userChannel(user), event, options);
+    if (!isUserId(user)) {
+      throw new BroadcastPublishError(
+        `Cannot send to user ${describe(user)}: ${USER_ID_RULE}`,
+        { context: { user } },
+      );
+    }
+    return await this.publish(userChannel(user), event, options);
   }
 
   /** Closes connections on every node; see {@linkcode Broadcaster.disconnect}. */

@@ -103,8 +103,11 @@ export class LocalChannel implements ResumableChannel {
     return this.#position;
   }
 
-  read(after: Position): Promise<HistoryRead> {
-    return this.#driver.read(this.name, after);
+  /** What was read may be passed on once it is known who must not hear it any more. */
+  async read(after: Position): Promise<HistoryRead> {
+    const read = await this.#driver.read(this.name, after);
+    if (this.#gate?.isOpen === false) await this.#gate.opened();
+    return read;
   }
 
   remember(events: readonly ChannelEvent[]): void {
@@ -190,7 +193,12 @@ export class LocalChannel implements ResumableChannel {
     if (after === undefined) return this.start(slot, position, "none");
     const isLost = after.epoch !== position?.epoch || this.#resumption.isTrimmed(after.offset);
     if (isLost) return this.start(slot, position, "lost");
-    const missed = isSame(after, position) ? [] : this.#recent.after(after.offset);
+    const isOpen = this.#gate?.isOpen ?? true;
+    const missed = isSame(after, position)
+      ? []
+      : isOpen
+      ? this.#recent.after(after.offset)
+      : undefined;
     if (missed !== undefined) return this.start(slot, position, "ok", missed);
     this.#resumption.add(slot, after);
   }

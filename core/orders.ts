@@ -1,4 +1,10 @@
-import { CHANNEL_NAME_RULE, isChannelName, isEventName } from "../protocol/names.ts";
+import {
+  CHANNEL_NAME_RULE,
+  isChannelName,
+  isEventName,
+  isUserId,
+  USER_ID_RULE,
+} from "../protocol/names.ts";
 import { BroadcastConfigError } from "./errors.ts";
 import { describe, durationMs, readOptions } from "./options.ts";
 
@@ -48,7 +54,7 @@ export type ControlOrder =
 export function disconnectOrder(target: DisconnectTarget): ControlOrder {
   const { user, clientId, ...rest }: { user?: unknown; clientId?: unknown } = target;
   assertNoMore("disconnect", rest);
-  if (clientId === undefined && isEventName(user)) return { type: "disconnect", user };
+  if (clientId === undefined && isUserId(user)) return { type: "disconnect", user };
   if (user === undefined && isEventName(clientId)) return { type: "disconnect", clientId };
   throw new BroadcastConfigError(
     `Cannot disconnect: the target must be {user} or {clientId}, got ${describe(clientId ?? user)}`,
@@ -58,8 +64,8 @@ export function disconnectOrder(target: DisconnectTarget): ControlOrder {
 /** Takes a target apart; without a channel it is about all of them. */
 export function revokeOrder({ user, channel, ...rest }: RevokeTarget): ControlOrder {
   assertNoMore("revoke", rest);
-  if (!isEventName(user)) {
-    throw new BroadcastConfigError(`Cannot revoke: user must be a user id, got ${describe(user)}`);
+  if (!isUserId(user)) {
+    throw new BroadcastConfigError(`Cannot revoke: ${USER_ID_RULE}, got ${describe(user)}`);
   }
   if (channel === undefined) return { type: "revoke", user };
   if (isChannelName(channel)) return { type: "revoke", user, channel };

@@ -74,6 +74,7 @@ export class Presence {
     this.#settings = settings;
     this.#reporter = reporter;
     this.#host = {
+      node: this.#node,
       maxMembers: settings.maxPresenceMembers,
       list: async (channel) =>
         parseEntries(await this.#leases(channel).list(topicOf(channel)))

@@ -33,6 +33,8 @@ export interface PresenceListener {
 
 /** What a presence channel asks of its node. */
 export interface PresenceChannelHost {
+  /** This node's own id. */
+  readonly node: string;
   readonly maxMembers: number;
   /** What other nodes have stored about the channel. */
   list(channel: string): Promise<readonly PresenceWord[]>;
@@ -62,6 +64,8 @@ export class PresenceChannel implements ChannelListener {
   #loads = 0;
   /** Whether listeners know the members, or only how many there are. */
   #isCounted = false;
+  /** The roster as it was told last: who comes before it changes is told the same. */
+  #told: PresenceSnapshot | undefined;
   #attachment: Attachment;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #count: ReturnType<typeof setTimeout> | undefined;
@@ -116,6 +120,8 @@ export class PresenceChannel implements ChannelListener {
 
   event(event: ChannelEvent): void {
     for (const word of parseAnnouncement(event.json)) {
+      // It counted when it was said, and may be an old one by now.
+      if (word.node === this.#host.node) continue;
       if (this.#state === "ready") this.#tell(this.#roster.apply(word));
       else this.#held.push(word, event.bytes);
     }
@@ -168,12 +174,16 @@ export class PresenceChannel implements ChannelListener {
   }
 
   #snapshot(): PresenceSnapshot {
-    const { size, members } = this.#roster;
-    return { count: size, members: size > this.#host.maxMembers ? undefined : members };
+    const { size } = this.#roster;
+    return this.#told ??= {
+      count: size,
+      members: size > this.#host.maxMembers ? undefined : this.#roster.members,
+    };
   }
 
   #tell(changes: readonly RosterChange[]): void {
     if (changes.length === 0) return;
+    this.#told = undefined;
     if (this.#isCounted || this.#roster.size > this.#host.maxMembers) {
       this.#count ??= setTimeout(() => {
         this.#count = undefined;

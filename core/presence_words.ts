@@ -1,4 +1,4 @@
-import { isEventName } from "../protocol/names.ts";
+import { isUserId } from "../protocol/names.ts";
 import type { PresenceInfo } from "./authorization.ts";
 import type { LeasedEntry } from "./leases.ts";
 import type { PresenceWord } from "./roster.ts";
@@ -53,13 +53,9 @@ function readWord(
   return isPresenceInfo(member) && member.id === user ? { node, user, seq, member } : undefined;
 }
 
-/** Half of a character: it does not survive being written as UTF-8. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-/** Whether a value describes a member: an object with a user id of 1 to 200 printable characters. */
+/** Whether a value describes a member: an object with a user id. */
 export function isPresenceInfo(value: unknown): value is PresenceInfo {
-  return typeof value === "object" && value !== null && "id" in value && isEventName(value.id) &&
-    !LONE_SURROGATE.test(value.id);
+  return typeof value === "object" && value !== null && "id" in value && isUserId(value.id);
 }
 
 function parseJson(text: string): unknown {

@@ -78,15 +78,16 @@ export class ClientPublishes<Subject> {
     if (allowClientPublish === undefined) return "publish denied";
     const { subject, id: clientId } = this.#client;
     try {
+      const { access, deadlines } = this.#host;
       // The rule of a channel that is held was asked already.
-      const mayHold = this.#channels.holds(channel)
-        ? await this.#host.access.stillHolds(channel, this.#client)
-        : (await this.#host.access.decide(channel, this.#client)).authorized === true;
+      const mayHold = this.#channels.holds(channel) ||
+        (await access.decide(channel, this.#client)).authorized === true;
       if (!mayHold) return "publish denied";
       const request = { channel, event, data, subject, clientId };
       const answer = allowClientPublish(request);
-      const decision = await this.#host.deadlines.race(answer, authorizationTimeoutMs);
-      if (decision !== true) return "publish denied";
+      if (await deadlines.race(answer, authorizationTimeoutMs) !== true) return "publish denied";
+      // She may have been revoked while that was asked.
+      if (!await access.stillHolds(channel, this.#client)) return "publish denied";
     } catch (error) {
       // A gateway that closes waits for no decision; that is not an error of the application.
       if (!this.#client.isEnded) this.#report(error, "Cannot decide on a client's publish");

@@ -1,6 +1,11 @@
 import { Deadlines } from "../core/deadline.ts";
-import { BroadcastHandshakeError, BroadcastHookError } from "../core/errors.ts";
+import {
+  BroadcastConfigError,
+  BroadcastHandshakeError,
+  BroadcastHookError,
+} from "../core/errors.ts";
 import { ErrorReporter } from "../core/hooks.ts";
+import type { ControlOrder } from "../core/orders.ts";
 import { readOptions } from "../core/options.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
@@ -95,9 +100,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
         settings.broadcaster,
         this.#deadlines,
         settings.authorizationTimeoutMs,
-        (order) => {
-          for (const session of [...this.#sessions]) session.obey(order);
-        },
+        (order) => this.#obey(order),
       ),
       presenceFrames: new PresenceFrames(),
       report: (error) => this.#reporter.report(error),
@@ -336,6 +339,20 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       "onDisconnect",
       () => this.#settings.onDisconnect?.({ ...session.info, code, reason }),
     );
+  }
+
+  /** Does as the application told all nodes. What cannot be done is told, not taken for done. */
+  #obey(order: ControlOrder): void {
+    if ("user" in order && this.#settings.identify === undefined) {
+      this.#reporter.report(
+        new BroadcastConfigError(
+          `Cannot ${order.type} user ${order.user}: without the option "identify" nobody knows whose ` +
+            `connections those of this gateway are`,
+          { context: { order } },
+        ),
+      );
+    }
+    for (const session of [...this.#sessions]) session.obey(order);
   }
 
   #scheduleReauthorization(): void {

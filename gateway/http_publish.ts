@@ -121,13 +121,18 @@ export class HttpPublish {
     if (verdict.kind === "replayed") {
       throw new Refusal(409, "publish.replayed", "This signed request was accepted before");
     }
-    if (!this.#buckets[verdict.key]?.take()) {
-      throw new Refusal(429, "publish.rate_limited", "Too many requests with this key");
+    const { key, signature } = verdict;
+    let isPublished = false;
+    try {
+      if (!this.#buckets[key]?.take()) {
+        throw new Refusal(429, "publish.rate_limited", "Too many requests with this key");
+      }
+      const response = await this.#publish(parseJson(await readBody()), signature);
+      isPublished = response.ok;
+      return response;
+    } finally {
+      if (!isPublished && signature !== undefined) this.#keys.forget(signature);
     }
-    const { signature } = verdict;
-    const response = await this.#publish(parseJson(await readBody()), signature);
-    if (!response.ok && signature !== undefined) this.#keys.forget(signature);
-    return response;
   }
 
   async #publish(parsed: unknown, signature: string | undefined): Promise<Response> {

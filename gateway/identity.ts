@@ -1,6 +1,6 @@
 import { BroadcastConfigError } from "../core/errors.ts";
 import { describe } from "../core/options.ts";
-import { isEventName } from "../protocol/names.ts";
+import { isUserId, USER_ID_RULE } from "../protocol/names.ts";
 import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
@@ -108,30 +108,30 @@ export class Identity<Subject> {
     this.#user = user;
     this.#state = "known";
     this.#timer.clear();
-    const remainingMs = expiryOf(subject) - Date.now();
-    if (!(remainingMs > 0)) return this.#owner.end(CLOSE.subjectExpired);
-    if (remainingMs < Infinity) this.#expireIn(remainingMs);
+    const expiresAtMs = expiryOf(subject);
+    if (!(expiresAtMs > Date.now())) return this.#owner.end(CLOSE.subjectExpired);
+    if (expiresAtMs < Infinity) this.#expireAt(expiresAtMs);
     answer();
     this.#owner.identified(isFirst);
   }
 
-  #expireIn(remainingMs: number): void {
+  #expireAt(expiresAtMs: number): void {
+    const remainingMs = expiresAtMs - Date.now();
     const end = () => this.#owner.end(CLOSE.subjectExpired);
     if (this.#owner.revision === 1) return this.#timer.set(remainingMs, end);
     const noticeMs = Math.min(NOTICE_MS, remainingMs / 2);
     this.#timer.set(remainingMs - noticeMs, () => {
-      this.#timer.set(noticeMs, end);
+      // By the clock: what slept wakes up behind its time.
+      this.#timer.set(Math.max(0, expiresAtMs - Date.now()), end);
       this.#owner.send({ t: "exp", s: Math.floor(noticeMs / 1000) });
     });
   }
 
   #identify(subject: Subject | undefined): string | undefined {
     const user = subject === undefined ? undefined : this.#host.settings.identify?.(subject);
-    if (user === undefined || isEventName(user)) return user;
+    if (user === undefined || isUserId(user)) return user;
     throw new BroadcastConfigError(
-      `Cannot identify a client: a user id is 1 to 200 characters without control characters, got ${
-        describe(user)
-      }`,
+      `Cannot identify a client: ${USER_ID_RULE}, got ${describe(user)}`,
     );
   }
 }

@@ -14,6 +14,10 @@ export const CHANNEL_NAME_RULE =
 /** The rule that {@linkcode isEventName} checks, in words for an error message. */
 export const EVENT_NAME_RULE = "an event name is 1 to 200 characters without control characters";
 
+/** The rule that {@linkcode isUserId} checks, in words for an error message. */
+export const USER_ID_RULE =
+  "a user id is 1 to 200 characters without control characters or halves of surrogate pairs";
+
 /**
  * Tells whether a value is a valid channel name. Names are never normalised: two names that differ
  * in one character, also in case, are two channels.
@@ -35,6 +39,14 @@ export function isChannelName(value: unknown): value is string {
 export function isEventName(value: unknown): value is string {
   return typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH &&
     !CONTROL_CHARACTER.test(value);
+}
+
+/**
+ * Tells whether a value is a valid user id: what is an event name, and has no half of a character,
+ * which would not survive being written as UTF-8 and make two users one.
+ */
+export function isUserId(value: unknown): value is string {
+  return isEventName(value) && value.isWellFormed();
 }
 
 /**

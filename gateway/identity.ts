@@ -141,5 +141,5 @@ function expiryOf(subject: unknown): number {
   if (typeof subject !== "object" || subject === null || !("expiresAt" in subject)) return Infinity;
   const { expiresAt } = subject;
   if (expiresAt === undefined) return Infinity;
-  return typeof expiresAt === "number" && !Number.isNaN(expiresAt) ? expiresAt : 0;
+  return typeof expiresAt === "number" ? expiresAt : 0;
 }

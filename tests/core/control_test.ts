@@ -3,6 +3,7 @@ import {
   BroadcastConfigError,
   type BroadcastError,
   BroadcastPublishError,
+  BroadcastSubscribeError,
   type ChannelListener,
   type ChannelSink,
   type ControlOrder,
@@ -16,6 +17,9 @@ import {
   MemoryDriver,
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
+import { Control, CONTROL_TOPIC } from "../../core/control.ts";
+import { ErrorReporter } from "../../core/hooks.ts";
+import { encodeOrder } from "../../core/orders.ts";
 
 /** A node over memory whose store a test takes away. */
 class Node implements AsyncDisposable {
@@ -26,6 +30,10 @@ class Node implements AsyncDisposable {
   isCut = false;
   /** What a question to the store waits for. */
   delay: Promise<void> | undefined;
+  /** What its answer waits for. */
+  answerDelay: Promise<void> | undefined;
+  /** What the history waits for once it was read. */
+  readDelay: Promise<void> | undefined;
   #host: DriverHost | undefined;
   readonly #sinks = new Map<string, ChannelSink>();
   readonly #backend: MemoryBackend;
@@ -41,7 +49,9 @@ class Node implements AsyncDisposable {
       write: (...args) => guarded(() => inner.leases.write(...args)),
       list: async (topic) => {
         await this.delay;
-        return await guarded(() => inner.leases.list(topic));
+        const entries = await guarded(() => inner.leases.list(topic));
+        await this.answerDelay;
+        return entries;
       },
       remainingMs: (owners) => guarded(() => inner.leases.remainingMs(owners)),
     };
@@ -60,7 +70,11 @@ class Node implements AsyncDisposable {
           event: (record, position) => this.isCut || sink.event(record, position),
         });
       },
-      read: (channel, after) => guarded(() => inner.read(channel, after)),
+      read: async (channel, after) => {
+        const read = await guarded(() => inner.read(channel, after));
+        await this.readDelay;
+        return read;
+      },
       close: () => inner.close(),
     }, { onError: (error) => this.errors.push(error) });
     this.watch = this.broadcaster.watchControl((order) => this.orders.push(order));
@@ -195,6 +209,140 @@ Deno.test("guarantee 7: after an outage orders are known before events pass, in 
   assertEquals(heard, ["before", "y missed", "y live"]);
 });
 
+Deno.test("guarantee 7: while orders are not known no live event passes, and no missed one", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const heard: string[] = [];
+  const listener: ChannelListener = {
+    live: ({ recovery, missed }) => void heard.push(`${recovery} ${missed}`),
+    event: ({ id }) => void heard.push(id),
+    lost: () => void heard.push("lost"),
+    ended() {},
+  };
+  b.broadcaster.listen("private-x", listener);
+  await time.tick(0);
+  const { position } = await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "1" });
+  await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "2" });
+  assertEquals(heard.splice(0), ["none 0", "1", "2"]);
+  // Its connection is in doubt, and yet what is published arrives.
+  b.say("down");
+  await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "3" });
+  const back = b.broadcaster.listen("private-x", listener, { after: position });
+  await time.tick(1_000);
+  assertEquals(heard, []);
+  // What a gateway does when it hears of the order.
+  back.detach();
+  b.say("up");
+  await time.tick(0);
+  assertEquals(heard, ["3"]);
+});
+
+Deno.test("guarantee 7: a resume whose history is being read ends with an order that comes meanwhile", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const { position } = await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "1" });
+  await a.broadcaster.publish("private-x", { event: "n", data: 0, id: "2" });
+  const heard: string[] = [];
+  const back = b.broadcaster.listen("private-x", {
+    live: () => void heard.push("live"),
+    event: ({ id }) => void heard.push(id),
+    lost: () => void heard.push("lost"),
+    ended: () => void heard.push("ended"),
+  }, { after: position });
+  b.broadcaster.watchControl(() => back.detach());
+  const read = Promise.withResolvers<void>();
+  b.readDelay = read.promise;
+  await time.tick(0);
+  await a.broadcaster.revoke({ user: "ada" });
+  read.resolve();
+  await time.tick(1_000);
+  assertEquals(heard, []);
+});
+
+/** Orders over a store that the test writes to, and a channel whose words it says. */
+function controlAlone() {
+  const errors: BroadcastError[] = [];
+  const heard: ControlOrder[] = [];
+  const driver = new MemoryDriver();
+  const openings: ChannelListener[] = [];
+  const control = new Control(
+    driver,
+    new ErrorReporter((error) => errors.push(error)),
+    (listener) => {
+      openings.push(listener);
+      return { detach() {} };
+    },
+    "up",
+  );
+  const watch = control.watch((order) => heard.push(order));
+  const value = encodeOrder({ type: "disconnect", user: "ada" }, 10_000);
+  const store = () =>
+    driver.leases.write("!order:1", 10_000, [{ topic: CONTROL_TOPIC, key: "1", value }]);
+  return { control, watch, errors, heard, openings, store };
+}
+
+Deno.test("guarantee 7: an order whose announcement was lost is found in the store", async () => {
+  using time = new FakeTime();
+  const { control, watch, heard, store } = controlAlone();
+  control.live();
+  await time.tick(0);
+  assert(watch.isCurrent);
+  await store();
+  control.lost();
+  assertEquals(watch.isCurrent, false);
+  await time.tick(0);
+  assert(watch.isCurrent && watch.isDisconnected("ada"));
+  assertEquals(heard.length, 1);
+  control.close();
+});
+
+Deno.test("orders are listened to again after their channel has failed", async () => {
+  using time = new FakeTime();
+  const { control, watch, errors, openings, store } = controlAlone();
+  control.live();
+  await time.tick(0);
+  control.ended(new BroadcastSubscribeError("The driver failed"));
+  assertEquals([watch.isCurrent, errors.length], [false, 1]);
+  await time.tick(1_000);
+  assertEquals(openings.length, 2);
+  await store();
+  control.live();
+  await time.tick(0);
+  assert(watch.isCurrent && watch.isDisconnected("ada"));
+  control.close();
+  control.ended(new BroadcastSubscribeError("Late"));
+  await time.tick(10_000);
+  assertEquals([openings.length, time.pendingTimers], [2, 0]);
+});
+
+Deno.test("an order that runs out while it is loaded is carried out no more", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await a.broadcaster.disconnect({ user: "ada" }, { rememberMs: 10_000 });
+  await using b = new Node(backend);
+  b.answerDelay = new Promise((resolve) => setTimeout(resolve, 10_000));
+  await time.tick(10_000);
+  assert(b.watch.isCurrent);
+  assertEquals(b.orders, []);
+});
+
+Deno.test("guarantee 7: orders that were loaded while the backplane was away are loaded again", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using b = new Node(backend);
+  b.say("down");
+  await time.tick(0);
+  assertEquals(b.watch.isCurrent, false);
+  b.say("up");
+  await time.tick(0);
+  assert(b.watch.isCurrent);
+});
+
 Deno.test("an order that could not be given says so", async () => {
   await using a = new Node(new MemoryBackend());
   a.isCut = true;
@@ -272,4 +420,11 @@ Deno.test("sendToUser publishes on the user's own channel", async () => {
     BroadcastPublishError,
     "1 to 200 characters",
   );
+  for (const user of ["", "\0", "\ud800", "x".repeat(201)]) {
+    await assertRejects(
+      () => broadcaster.sendToUser(user, { event: "n", data: 1 }),
+      BroadcastPublishError,
+      "a user id is",
+    );
+  }
 });

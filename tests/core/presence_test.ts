@@ -5,6 +5,7 @@ import {
   type BroadcasterOptions,
   type BroadcastError,
   BroadcastSubscribeError,
+  type ChannelSink,
   DriverBroadcaster,
   type LeaseStore,
   MemoryBackend,
@@ -17,7 +18,10 @@ import { FakeTime } from "@airwave/broadcast/testing";
 class Node implements AsyncDisposable {
   readonly errors: BroadcastError[] = [];
   readonly broadcaster: DriverBroadcaster;
+  /** What the store's next writes wait for. */
+  writeDelay: Promise<void> | undefined;
   #state: "alive" | "cut" = "alive";
+  readonly #sinks: ChannelSink[] = [];
 
   constructor(backend: MemoryBackend, options: BroadcasterOptions = {}) {
     const inner = new MemoryDriver(backend);
@@ -26,15 +30,21 @@ class Node implements AsyncDisposable {
       return await run();
     };
     const leases: LeaseStore = {
-      write: (...args) => alive(() => inner.leases.write(...args)),
-      list: (topic) => alive(() => inner.leases.list(topic)),
+      write: async (...args) => {
+        await this.writeDelay;
+        return await alive(() => inner.leases.write(...args));
+      },
+      list: (topic) => inner.leases.list(topic),
       remainingMs: (owners) => alive(() => inner.leases.remainingMs(owners)),
     };
     const driver: BroadcastDriver = {
       abilities: inner.abilities,
       leases,
       publish: (channel, record) => alive(() => inner.publish(channel, record)),
-      subscribe: (channel, sink) => inner.subscribe(channel, sink),
+      subscribe: (channel, sink) => {
+        this.#sinks.push(sink);
+        return inner.subscribe(channel, sink);
+      },
       read: (channel, after) => inner.read(channel, after),
       close: () => inner.close(),
     };
@@ -50,6 +60,11 @@ class Node implements AsyncDisposable {
 
   heal(): void {
     this.#state = "alive";
+  }
+
+  /** Announcements were lost, as on a backplane without history. */
+  lose(): void {
+    for (const sink of this.#sinks) sink.live(undefined);
   }
 
   /** Watches as a tab of a user does; `told` is what a client would have been told. */
@@ -194,6 +209,86 @@ Deno.test("a node that closes keeps its users for the grace period: a deployment
   b.watch("ada");
   await time.tick(20_000);
   assertEquals(watcher.told.slice(1), ["-eve"]);
+});
+
+Deno.test("a closed node's users are stored for the grace period, not shorter and not for a lease", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using b = new Node(backend);
+  const a = new Node(backend);
+  a.watch("ada");
+  await time.tick(0);
+  await a.broadcaster.close();
+  await time.tick(4_999);
+  assertEquals(await members(b), ["ada"]);
+  await time.tick(1);
+  assertEquals(await members(b), []);
+});
+
+Deno.test("guarantee 10: the end of a node is noticed as its lease runs out, not a beat later", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  a.watch("ada");
+  await time.tick(2_000);
+  const survivor = b.watch();
+  await time.tick(20_000);
+  // It spoke at 20 s for the last time; the survivor's own beats are at 32 and 37 s.
+  a.cut();
+  await time.tick(12_999);
+  assertEquals(survivor.told, ["here ada"]);
+  await time.tick(201);
+  assertEquals(survivor.told, ["here ada", "-ada"]);
+});
+
+Deno.test("many who come at once are announced in parts, and all arrive", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  const watcher = b.watch();
+  await time.tick(0);
+  for (let user = 0; user < 1_000; user++) a.watch(`${user}`);
+  await time.tick(0);
+  assertEquals(new Set(watcher.told.slice(1)).size, 1_000);
+});
+
+Deno.test("a word that could not be stored does not come back over a later one", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend, { presenceGraceMs: 0 });
+  await using b = new Node(backend);
+  const watcher = b.watch();
+  await time.tick(0);
+  const write = Promise.withResolvers<void>();
+  a.writeDelay = write.promise;
+  const ada = a.watch("ada");
+  await time.tick(0);
+  ada.leave();
+  await time.tick(0);
+  a.cut();
+  write.resolve();
+  await time.tick(0);
+  a.heal();
+  await time.tick(2_000);
+  assertEquals([watcher.told, await members(b)], [["here "], []]);
+});
+
+Deno.test("a node believes itself, not the store, of its own users", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  const ada = a.watch("ada");
+  const watcher = a.watch();
+  await time.tick(0);
+  ada.leave();
+  a.cut();
+  await time.tick(5_000);
+  a.lose();
+  await time.tick(0);
+  assertEquals(await members(a), ["ada"]);
+  assertEquals(watcher.told, ["here ada", "-ada"]);
 });
 
 Deno.test("above the limit only the number is told, at most once a second", async () => {

@@ -1,4 +1,12 @@
-import { BroadcastClient, type BroadcastClientOptions } from "@airwave/broadcast/client";
+import { deadline } from "@std/async";
+import {
+  BroadcastClient,
+  type BroadcastClientError,
+  type BroadcastClientOptions,
+} from "@airwave/broadcast/client";
+
+/** Also a busy machine has answered by then. */
+const TIMEOUT_MS = 30_000;
 
 /** An application, as the recipes make it. */
 export interface App {
@@ -54,18 +62,22 @@ export class Guest implements AsyncDisposable {
   async hear(channel: string, act: () => Promise<unknown>): Promise<unknown> {
     const held = this.client.channel(channel);
     const heard = new Promise((resolve) => held.on("*", (_event, data) => resolve(data)));
-    await held.ready;
+    await deadline(held.ready, TIMEOUT_MS);
     await act();
-    return await heard;
+    return await deadline(heard, TIMEOUT_MS);
   }
 
-  /** Holds a channel and gives the code of the refusal. */
+  /** Holds a channel and gives the reason of the refusal. */
   async isRefused(channel: string): Promise<string | undefined> {
-    const refused = new Promise<string | undefined>((resolve) =>
-      this.client.on("error", ({ reason }) => resolve(reason))
-    );
-    this.client.channel(channel);
-    return await refused;
+    const { reason } = await this.error(() => this.client.channel(channel));
+    return reason;
+  }
+
+  /** What the client is told to be wrong, once something was done. */
+  async error(act: () => unknown): Promise<BroadcastClientError> {
+    const error = new Promise<BroadcastClientError>((resolve) => this.client.on("error", resolve));
+    act();
+    return await deadline(error, TIMEOUT_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

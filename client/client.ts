@@ -119,6 +119,7 @@ export class BroadcastClient implements Disposable {
           for (const listeners of subscription.holds) listeners.call("\0" + what, info);
         });
       },
+      isForOthers: (frame) => this.#outbox.isForOthers(frame),
       refused: (frame) => this.#onRefused("subscribe", frame),
     };
     if (this.#settings.autoConnect) this.connect();

@@ -1,5 +1,5 @@
 import { encodeFrame } from "../protocol/codec.ts";
-import type { ErrFrame, OkFrame, Revision } from "../protocol/frames.ts";
+import type { ErrFrame, MsgFrame, OkFrame, Revision } from "../protocol/frames.ts";
 import { EVENT_NAME_RULE, isEventName } from "../protocol/names.ts";
 import { invalidArgument } from "./errors.ts";
 import { type ChannelPosition, fromWire } from "./position.ts";
@@ -69,6 +69,8 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #actions: OutboxActions;
   readonly #waiting = new Map<number, Publish>();
+  /** The last ones that this page did not want back, by channel and id. */
+  readonly #forOthers = new Set<string>();
 
   constructor(limits: OutboxLimits, actions: OutboxActions) {
     this.#limits = limits;
@@ -101,6 +103,11 @@ export class Outbox {
     if (bytes > maxFrameBytes) {
       throw invalidArgument(action, `a publish is at most ${maxFrameBytes} bytes`, bytes);
     }
+    if (others) this.#forOthers.add(`${c} ${id}`);
+    for (const oldest of this.#forOthers) {
+      if (this.#forOthers.size <= outboxLimit) break;
+      this.#forOthers.delete(oldest);
+    }
     return new Promise((settle) => {
       const isFull = this.#waiting.size >= outboxLimit;
       this.#waiting.set(n, { id, texts, settle });
@@ -112,6 +119,14 @@ export class Outbox {
   /** Sends everything that waits: what was sent before has the same id, so it is delivered once. */
   sendAll(): void {
     for (const n of this.#waiting.keys()) this.#send(n);
+  }
+
+  /**
+   * Whether an event was published here for others: the server leaves out the connection that it came
+   * by, but not the one that takes its place and resumes.
+   */
+  isForOthers({ c, i }: MsgFrame): boolean {
+    return this.#forOthers.has(`${c} ${i}`);
   }
 
   /** The word on a publish; false if it is on none. */

@@ -35,6 +35,8 @@ export interface SubscriptionActions {
   sync(): void;
   /** Tells those who hold it what happened to it. */
   tell(subscription: Subscription, what: ChannelChange, info: unknown): void;
+  /** Whether the page does not want an event of its own back. */
+  isForOthers(frame: MsgFrame): boolean;
   /** The server said no, or ended it. */
   refused(frame: ErrFrame | GoneFrame): void;
 }
@@ -117,7 +119,7 @@ export class Subscription {
         if (this.isLive) this.#refuse(frame);
         return;
       case "msg":
-        if (this.#moveTo(frame.o)) this.#deliver(frame);
+        if (this.#moveTo(frame.o) && !this.#actions.isForOthers(frame)) this.#deliver(frame);
         return;
       case "skip":
         this.#moveTo(frame.o);

@@ -137,3 +137,36 @@ Deno.test("publishes survive disconnect and connect", async () => {
   await played.welcome2();
   assertEquals(played.sent("pub").i, i);
 });
+
+// The server leaves out a connection, and knows nothing of the one that takes its place.
+Deno.test("others: the page does not get its own event back after a resume, and the position moves", async () => {
+  using played = new PlayedClient({ outboxLimit: 2 });
+  const channel = played.client.channel("c");
+  const heard: unknown[] = [];
+  channel.on("n", (data) => heard.push(data));
+  await played.welcome2();
+  played.ok({ o: 0 });
+  channel.publish("n", 1, { others: true, id: "id1" });
+  channel.publish("n", 2, { id: "id2" });
+  await played.loseAndRetry();
+  await played.welcome2();
+  played.ok({ o: 3, r: "ok", m: 3 });
+  for (const o of [1, 2, 3]) played.event(o);
+  assertEquals([heard, channel.position?.offset], [[2, 3], 3]);
+});
+
+Deno.test("others: only the last ones are remembered", async () => {
+  using played = new PlayedClient({ outboxLimit: 2 });
+  const channel = played.client.channel("c");
+  const heard: unknown[] = [];
+  channel.on("n", (data) => heard.push(data));
+  await played.welcome2();
+  played.ok({ o: 0 });
+  for (const i of [1, 2, 3]) {
+    channel.publish("n", i, { others: true, id: `id${i}` });
+    const { n } = played.sent("pub");
+    played.socket.receive({ t: "ok", c: "c", n, i: `id${i}`, p: { e: "E", o: i } });
+  }
+  for (const o of [1, 2, 3]) played.event(o);
+  assertEquals(heard, [1]);
+});

@@ -49,6 +49,8 @@ export class Stage implements AsyncDisposable {
       const client = new airwave.BroadcastClient(options);
       client.on("subscribed", ({ channel }) => log.push(`live ${channel}`));
       client.on("reconnecting", ({ delayMs }) => log.push(`again in ${delayMs}`));
+      client.on("recovered", (info) => log.push(`recovered ${info.channel} ${info.missed}`));
+      client.on("lost", ({ channel }) => log.push(`lost ${channel}`));
       for (const name of channels) {
         client.channel(name).on("*", (event, data) => log.push(`${name} ${event} ${data}`));
       }
@@ -64,10 +66,19 @@ export class Stage implements AsyncDisposable {
     );
   }
 
+  /** The lines of the page's log that start with a word, once there are this many of them. */
+  async told(word: string, count: number): Promise<string[]> {
+    const lines = await this.page.waitForFunction(([word, count]) => {
+      const lines = log.filter((line) => line.startsWith(word));
+      return lines.length >= count && lines;
+    }, [word, count] as const);
+    return await lines.jsonValue() || [];
+  }
+
   /** The events that the page has got, once there are this many of them. */
   async events(count: number): Promise<string[]> {
     const events = await this.page.waitForFunction((count) => {
-      const events = log.filter((line) => !/^(?:live|again in) /.test(line));
+      const events = log.filter((line) => !/^(?:live|again in|recovered|lost) /.test(line));
       return events.length >= count && events;
     }, count);
     return await events.jsonValue() || [];

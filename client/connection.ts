@@ -97,7 +97,11 @@ export class Connection {
       const token = getToken();
       // In the same turn where none is asked for.
       if (token !== undefined) this.token = await token;
-      if (this.#transport) return this.#authenticate();
+      if (this.#transport) {
+        // Who is known by a cookie has no token to hand in, and comes back with a fresh cookie.
+        if (this.token !== undefined) this.#authenticate();
+        return;
+      }
       step = "connection_refused";
       const open = this.#name === "sse"
         ? (await import("./sse.ts")).openEventStream

@@ -137,3 +137,12 @@ Deno.test("without a token, or with a server of revision 1, there is no auth", a
   await played.welcome();
   assertEquals([played.client.connected, played.socket.frames], [true, []]);
 });
+
+// A client known by its cookie once answered "exp" with an empty token, and was sent away for good.
+Deno.test("exp: a client without tokens has nothing to say to it", async () => {
+  using played = new PlayedClient();
+  await played.welcome2();
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  assertEquals([played.socket.frames, played.client.connected], [[], true]);
+});

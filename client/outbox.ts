@@ -126,7 +126,8 @@ export class Outbox {
    * by, but not the one that takes its place and resumes.
    */
   isForOthers({ c, i }: MsgFrame): boolean {
-    return this.#forOthers.has(`${c} ${i}`);
+    // Nothing is made of an event where there is nothing to find.
+    return this.#forOthers.size > 0 && this.#forOthers.has(`${c} ${i}`);
   }
 
   /** The word on a publish; false if it is on none. */

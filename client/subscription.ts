@@ -147,7 +147,7 @@ export class Subscription {
     if (r !== "ok") this.position = fromWire(p);
     this.#actions.tell(this, "subscribed", { channel, position: this.position });
     if (this.#hasPast) {
-      if (r === "ok") this.#actions.tell(this, "recovered", { channel, missed: m });
+      if (r === "ok") this.#actions.tell(this, "recovered", { channel, missed: m ?? 0 });
       else this.#actions.tell(this, "lost", { channel });
     }
     this.#hasPast = true;

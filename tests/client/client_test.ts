@@ -210,6 +210,17 @@ Deno.test("a live channel that the server ends is no longer subscribed", async (
   assertEquals(played.socket.frames, [sub("a"), sub("a")]);
 });
 
+Deno.test("an ok that comes before the channel was asked for makes nothing live", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  const channel = played.client.channel("a");
+  played.socket.receive({ t: "ok", c: "a" });
+  assertEquals(channel.subscribed, false);
+  await settle();
+  played.socket.receive({ t: "ok", c: "a" });
+  assertEquals(channel.subscribed, true);
+});
+
 // A late refusal of an older request once left the newer one deaf and never unsubscribed.
 Deno.test("the server's latest word on a channel counts", async () => {
   using played = new PlayedClient();

@@ -146,3 +146,32 @@ Deno.test("exp: a client without tokens has nothing to say to it", async () => {
   await settle();
   assertEquals([played.socket.frames, played.client.connected], [[], true]);
 });
+
+Deno.test("exp: what is unacknowledged is not sent again, and the connection is not told as new", async () => {
+  const { getToken } = tokens();
+  using played = new PlayedClient({ getToken });
+  let opened = 0;
+  played.client.on("open", () => opened++);
+  await settle();
+  await played.welcome2();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  played.client.channel("c").publish("n", 1);
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  assertEquals([played.allSent("pub").length, opened], [1, 1]);
+});
+
+Deno.test("a token that was accepted gives the next refusal its second chance", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  await settle();
+  for (let round = 0; round < 3; round++) {
+    await played.loseAndRetry(4001);
+    assertEquals(played.client.state, "reconnecting", `round ${round}`);
+    await played.welcome2();
+    played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+    await settle();
+    assertEquals(played.client.state, "connected");
+  }
+});

@@ -22,7 +22,7 @@ Deno.test("presence: here, join, leave; each is told once; after a break what ch
   played.socket.receive({ t: "join", c, m: eve });
   played.socket.receive({ t: "leave", c, u: "bob" });
   played.socket.receive({ t: "leave", c, u: "bob" });
-  assertEquals(told.splice(0), ["+eve", "-bob Bob"]);
+  assertEquals([told.splice(0), played.errors], [["+eve", "-bob Bob"], []]);
   await played.loseAndRetry();
   assertEquals([...presence.members.keys()], ["ada", "eve"]);
   await played.welcome2();

@@ -170,3 +170,13 @@ Deno.test("others: only the last ones are remembered", async () => {
   for (const o of [1, 2, 3]) played.event(o);
   assertEquals(heard, [1]);
 });
+
+Deno.test("an answer to a publish that is settled already is not news", async () => {
+  using played = new PlayedClient();
+  await played.welcome2();
+  const publish = played.client.channel("c").publish("n", 1);
+  const { n, i } = played.sent("pub");
+  played.socket.receive({ t: "ok", c: "c", n, i });
+  played.socket.receive({ t: "err", c: "c", n, r: "publish failed", k: "publish_failed" });
+  assertEquals([(await publish).ok, played.errors], [true, []]);
+});

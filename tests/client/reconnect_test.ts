@@ -255,3 +255,71 @@ Deno.test("bye: nothing that happens in the page cuts its wait", async () => {
   await played.time.tick(1);
   assertEquals(played.opened, 2);
 });
+
+Deno.test("before welcome nothing that the server says counts, and it has its time for it", async () => {
+  using page = withPage();
+  using played = new PlayedClient({ connectTimeoutMs: 3_000 });
+  const heard: unknown[] = [];
+  played.client.channel("c").on("n", (data) => heard.push(data));
+  const { socket } = played;
+  socket.open();
+  for (let second = 0; second < 2; second++) {
+    socket.receive({ t: "ping" });
+    socket.receive({ t: "ok", c: "c" });
+    socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
+    page.dispatch("online");
+    await played.time.tick(1_000);
+  }
+  assertEquals([heard, socket.frames, socket.closed], [[], [], undefined]);
+  await played.time.tick(1_000);
+  assertEquals(socket.closed, { code: 4102, reason: "server silent" });
+});
+
+Deno.test("a wait that was called off is not cut short any more", async () => {
+  using page = withPage();
+  const { random } = Math;
+  Math.random = () => 1;
+  try {
+    using played = new PlayedClient({ reconnectInitialDelayMs: 10_000, connectTimeoutMs: 60_000 });
+    await played.welcome();
+    played.socket.drop();
+    played.client.disconnect();
+    played.client.connect();
+    Math.random = () => 0.01;
+    page.dispatch("online");
+    await played.time.tick(20_000);
+    assertEquals(played.opened, 2);
+  } finally {
+    Math.random = random;
+  }
+});
+
+Deno.test("after disconnect nothing of the page is listened to", async () => {
+  using _page = withPage();
+  const { addEventListener } = globalThis;
+  const signals: (AbortSignal | undefined)[] = [];
+  globalThis.addEventListener = (
+    _type: string,
+    _listener: unknown,
+    options?: boolean | AddEventListenerOptions,
+  ) => void signals.push(typeof options === "object" ? options.signal : undefined);
+  try {
+    using played = new PlayedClient();
+    await played.welcome();
+    assertEquals(signals.map((signal) => signal?.aborted), [false, false, false]);
+    played.client.disconnect();
+    assertEquals(signals.map((signal) => signal?.aborted), [true, true, true]);
+  } finally {
+    globalThis.addEventListener = addEventListener;
+  }
+});
+
+Deno.test("one failed attempt does not change the transport, however often it connects", async () => {
+  using played = new PlayedClient({ transports: ["websocket", "sse"] });
+  for (let round = 0; round < 3; round++) {
+    await played.loseAndRetry();
+    await played.welcome2();
+    await played.loseAndRetry();
+  }
+  assertEquals(played.opened, 1 + 3 * 2);
+});

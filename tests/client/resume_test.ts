@@ -232,9 +232,13 @@ Deno.test("after: who lets go and holds anew from another position starts there"
   played.event(5);
   assertEquals(heard, [5]);
   again.leave();
-  played.client.channel("c", { after: at(5) });
+  const same = played.client.channel("c", { after: at(5) });
   await settle();
   assertEquals(played.allSent("sub").length, 2);
+  same.leave();
+  played.client.channel("c", { after: { epoch: "F", offset: 5 } });
+  await settle();
+  assertEquals(played.allSent("sub").length, 3);
 });
 
 function at(offset: number): ChannelPosition {
@@ -314,4 +318,68 @@ Deno.test("bye: back after its time, not before, and resumed", async () => {
   assertEquals(played.opened, 2);
   await played.welcome2();
   assertEquals(played.sent("sub"), sub(2, { e: "E", o: 3 }));
+});
+
+Deno.test("a channel that waits to be asked for again is asked once on the next connection", async () => {
+  using played = new Listening({ reconnectInitialDelayMs: 60_000, reconnectMaxDelayMs: 60_000 });
+  await played.welcome2();
+  const { n } = played.sent("sub");
+  played.socket.receive({ t: "err", c: "c", n, r: "r", k: "k", w: "backoff" });
+  played.client.disconnect();
+  assertEquals(played.time.pendingTimers, 0);
+  played.client.connect();
+  await played.welcome2();
+  for (let minute = 0; minute < 2; minute++) {
+    await played.time.tick(30_000);
+    played.socket.receive({ t: "ping" });
+    await played.time.tick(30_000);
+    played.socket.receive({ t: "ping" });
+  }
+  assertEquals(played.allSent("sub").length, 1);
+});
+
+Deno.test("what stands in a batch behind the end of a connection is not heard", async () => {
+  using played = new Listening();
+  await played.welcome2();
+  played.ok({ o: 0 });
+  const end = played.channel.on("n", () => {
+    end();
+    played.client.disconnect();
+    played.client.connect();
+  });
+  const event = (o: number) => ({ t: "msg", c: "c", e: "n", d: o, i: `${o}`, o });
+  played.socket.receive(JSON.stringify([event(1), { t: "welcome", id: "2", v: 2 }, event(2)]));
+  assertEquals([played.told, played.client.state], [[1], "connecting"]);
+});
+
+Deno.test("what one frame says is told together, before what a listener sets off", async () => {
+  using played = new Listening();
+  const told: string[] = [];
+  await played.welcome2();
+  played.ok({ o: 0 });
+  await played.loseAndRetry();
+  played.client.on("subscribed", () => {
+    told.push("subscribed");
+    played.client.disconnect();
+  });
+  played.client.on("lost", () => told.push("lost"));
+  played.client.on("close", () => told.push("close"));
+  await played.welcome2();
+  played.ok({ r: "lost" });
+  assertEquals(told, ["subscribed", "lost", "close"]);
+});
+
+Deno.test("a listener that leaves its channel is the last one of it that is called", async () => {
+  using played = new PlayedClient();
+  const channel = played.client.channel("c");
+  const heard: string[] = [];
+  channel.on("n", () => {
+    heard.push("first");
+    channel.leave();
+  });
+  channel.on("n", () => heard.push("second"));
+  await played.welcome2();
+  played.ok({ o: 0 });
+  played.event(1);
+  assertEquals(heard, ["first"]);
 });

@@ -258,17 +258,17 @@ Deno.test("bye: nothing that happens in the page cuts its wait", async () => {
 
 Deno.test("before welcome nothing that the server says counts, and it has its time for it", async () => {
   using page = withPage();
-  using played = new PlayedClient({ connectTimeoutMs: 3_000 });
+  using played = new PlayedClient({ connectTimeoutMs: 25_000 });
   const heard: unknown[] = [];
   played.client.channel("c").on("n", (data) => heard.push(data));
   const { socket } = played;
   socket.open();
-  for (let second = 0; second < 2; second++) {
+  for (let round = 0; round < 2; round++) {
     socket.receive({ t: "ping" });
     socket.receive({ t: "ok", c: "c" });
     socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
     page.dispatch("online");
-    await played.time.tick(1_000);
+    await played.time.tick(12_000);
   }
   assertEquals([heard, socket.frames, socket.closed], [[], [], undefined]);
   await played.time.tick(1_000);

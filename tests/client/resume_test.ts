@@ -339,17 +339,19 @@ Deno.test("a channel that waits to be asked for again is asked once on the next 
 });
 
 Deno.test("what stands in a batch behind the end of a connection is not heard", async () => {
-  using played = new Listening();
+  using played = new Listening({ getToken: () => Promise.resolve("t") });
+  await settle();
   await played.welcome2();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
   played.ok({ o: 0 });
-  const end = played.channel.on("n", () => {
-    end();
-    played.client.disconnect();
-    played.client.connect();
-  });
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  played.channel.on("n", () => played.client.disconnect());
   const event = (o: number) => ({ t: "msg", c: "c", e: "n", d: o, i: `${o}`, o });
-  played.socket.receive(JSON.stringify([event(1), { t: "welcome", id: "2", v: 2 }, event(2)]));
-  assertEquals([played.told, played.client.state], [[1], "connecting"]);
+  const accepted = { t: "ok", c: "", n: played.sent("auth").n };
+  played.socket.receive(JSON.stringify([event(1), event(2), accepted]));
+  assertEquals([played.told, played.client.state], [[1], "disconnected"]);
+  assertEquals(played.time.pendingTimers, 0);
 });
 
 Deno.test("what one frame says is told together, before what a listener sets off", async () => {

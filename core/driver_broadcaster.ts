@@ -10,10 +10,14 @@ import {
   Authorization,
   type ChannelAuthorizationResult,
   type ChannelAuthorizer,
-  type DefaultAccess,
   type PresenceInfo,
 } from "./authorization.ts";
 import type { Broadcaster } from "./broadcaster.ts";
+import {
+  BROADCASTER_CHECKS,
+  BROADCASTER_DEFAULTS,
+  type BroadcasterOptions,
+} from "./broadcaster_options.ts";
 import { Control, CONTROL_TOPIC, type ControlListener, type ControlWatch } from "./control.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { encodeEvent } from "./encode_event.ts";
@@ -24,27 +28,21 @@ import {
   BroadcastPublishError,
   BroadcastSubscribeError,
 } from "./errors.ts";
-import type {
-  BroadcastEventInit,
-  EventRecord,
-  Position,
-  PublishOptions,
-  PublishReceipt,
+import {
+  type BroadcastEventInit,
+  type EventRecord,
+  isPosition,
+  type Position,
+  POSITION_RULE,
+  type PublishOptions,
+  type PublishReceipt,
 } from "./event.ts";
-import { type BackplaneState, Health, type HealthChange } from "./health.ts";
-import { type ErrorHook, ErrorReporter } from "./hooks.ts";
+import { type BackplaneState, Health } from "./health.ts";
+import { ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import { type Gate, LocalChannel } from "./local_channel.ts";
 import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
-import {
-  callback,
-  describe,
-  durationMs,
-  integer,
-  oneOf,
-  type OptionCheck,
-  readOptions,
-} from "./options.ts";
+import { describe, readOptions } from "./options.ts";
 import {
   disconnectOrder,
   type DisconnectTarget,
@@ -57,85 +55,9 @@ import type { PresenceListener } from "./presence_channel.ts";
 import {
   type BroadcastSubscription,
   QueuedSubscription,
+  readSubscribeOptions,
   type SubscribeOptions,
 } from "./subscription.ts";
-
-/** Options that every broadcaster takes, whatever its driver. */
-export interface BroadcasterOptions {
-  /** Largest event in UTF-8 bytes of name, id and JSON data; 1 MiB unless told. */
-  readonly maxEventBytes?: number | undefined;
-  /** How long an authorizer may take before it counts as a refusal; 10,000 unless told. */
-  readonly authorizationTimeoutMs?: number | undefined;
-  /** What happens on channels that no rule matches; `allow` unless told. */
-  readonly defaultAccess?: DefaultAccess | undefined;
-  /** Hears of errors that no caller could be told of, such as a listener that threw. */
-  readonly onError?: ErrorHook | undefined;
-  /** Hears when the backplane becomes reachable or unreachable. */
-  readonly onHealth?: ((change: HealthChange) => void) | undefined;
-  /**
-   * How long a user stays on a presence channel after her last connection left, in milliseconds, so
-   * that a reload does not flap; 5,000 unless told.
-   */
-  readonly presenceGraceMs?: number | undefined;
-  /**
-   * How long the users of a node that says nothing stay on presence channels, in milliseconds; 15,000
-   * unless told. A node speaks three times as often.
-   */
-  readonly presenceLeaseMs?: number | undefined;
-  /** Most members that a presence channel lists; above it only their number is told; 1,000 unless told. */
-  readonly maxPresenceMembers?: number | undefined;
-  /** Largest description of a member in UTF-8 bytes of JSON; 1,024 unless told. */
-  readonly maxPresenceInfoBytes?: number | undefined;
-}
-
-const DEFAULTS = {
-  maxEventBytes: 1024 * 1024,
-  authorizationTimeoutMs: 10_000,
-  defaultAccess: "allow",
-  presenceGraceMs: 5_000,
-  presenceLeaseMs: 15_000,
-  maxPresenceMembers: 1_000,
-  maxPresenceInfoBytes: 1_024,
-} as const satisfies BroadcasterOptions;
-
-/** How the options of {@linkcode BroadcasterOptions} are checked; drivers add their own. */
-export const BROADCASTER_CHECKS: {
-  readonly [Name in keyof Required<BroadcasterOptions>]: OptionCheck;
-} = {
-  maxEventBytes: integer(1),
-  authorizationTimeoutMs: durationMs(1),
-  defaultAccess: oneOf("allow", "deny"),
-  onError: callback,
-  onHealth: callback,
-  presenceGraceMs: durationMs(0),
-  presenceLeaseMs: durationMs(100),
-  maxPresenceMembers: integer(0),
-  maxPresenceInfoBytes: integer(16),
-};
-
-/** Those of a driver's options that are the broadcaster's. */
-export function broadcasterOptions(options: BroadcasterOptions): BroadcasterOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(BROADCASTER_CHECKS, name)),
-  );
-}
-
-const SUBSCRIBE_DEFAULTS = {
-  maxQueuedEvents: 1024,
-  maxQueuedBytes: 4 * 1024 * 1024,
-  overflow: "drop-oldest",
-} as const satisfies SubscribeOptions;
-
-const POSITION_RULE = "a position {epoch, offset}";
-
-const SUBSCRIBE_CHECKS: { readonly [Name in keyof Required<SubscribeOptions>]: OptionCheck } = {
-  after: (value) => isPosition(value) ? undefined : POSITION_RULE,
-  maxQueuedEvents: integer(1),
-  maxQueuedBytes: integer(1),
-  overflow: oneOf("drop-oldest", "drop-newest", "close"),
-  onOverflow: callback,
-  onLost: callback,
-};
 
 /**
  * A {@linkcode Broadcaster} over any driver: it does what is the same for all of them, once.
@@ -170,7 +92,12 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
    * @throws {BroadcastConfigError} On an unknown option or a bad value.
    */
   constructor(driver: BroadcastDriver, options: BroadcasterOptions = {}) {
-    const settings = readOptions("a broadcaster", options, BROADCASTER_CHECKS, DEFAULTS);
+    const settings = readOptions(
+      "a broadcaster",
+      options,
+      BROADCASTER_CHECKS,
+      BROADCASTER_DEFAULTS,
+    );
     const { maxEventBytes, authorizationTimeoutMs, defaultAccess, onError, onHealth } = settings;
     this.#driver = driver;
     this.#maxEventBytes = maxEventBytes;
@@ -245,12 +172,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
 
   /** Subscribes inside the process; see {@linkcode Broadcaster.subscribe}. */
   subscribe(channel: string, options: SubscribeOptions = {}): BroadcastSubscription {
-    const { after, onOverflow, onLost, ...limits } = readOptions(
-      "a subscription",
-      options,
-      SUBSCRIBE_CHECKS,
-      SUBSCRIBE_DEFAULTS,
-    );
+    const { after, onOverflow, onLost, ...limits } = readSubscribeOptions(options);
     return new QueuedSubscription(
       channel,
       {
@@ -402,10 +324,4 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       throw new BroadcastClosedError(`${action} on this broadcaster`);
     }
   }
-}
-
-function isPosition(value: unknown): value is Position {
-  return typeof value === "object" && value !== null &&
-    "epoch" in value && typeof value.epoch === "string" &&
-    "offset" in value && Number.isSafeInteger(value.offset) && Number(value.offset) >= 0;
 }

@@ -129,6 +129,16 @@ export function eventBytes(record: EventRecord): number {
   return utf8ByteLength(record.event) + utf8ByteLength(record.id) + utf8ByteLength(record.json);
 }
 
+/** What {@linkcode isPosition} asks for, in words for an error message. */
+export const POSITION_RULE = "a position {epoch, offset}";
+
+/** Whether a value is a position. */
+export function isPosition(value: unknown): value is Position {
+  return typeof value === "object" && value !== null &&
+    "epoch" in value && typeof value.epoch === "string" &&
+    "offset" in value && Number.isSafeInteger(value.offset) && Number(value.offset) >= 0;
+}
+
 /** Freezes without recursion: published data may be nested deeper than the stack reaches. */
 function deepFreeze(root: unknown): unknown {
   const open = [root];

@@ -21,7 +21,8 @@ export type {
   HistoryRead,
 } from "./driver.ts";
 export type { ControlListener, ControlWatch } from "./control.ts";
-export { type BroadcasterOptions, DriverBroadcaster } from "./driver_broadcaster.ts";
+export type { BroadcasterOptions } from "./broadcaster_options.ts";
+export { DriverBroadcaster } from "./driver_broadcaster.ts";
 export type { ControlOrder, DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
 export * from "./errors.ts";
 export {

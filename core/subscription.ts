@@ -1,7 +1,21 @@
 import { deferred } from "./deferred.ts";
 import { type AnyBroadcastError, BroadcastClosedError, BroadcastOverflowError } from "./errors.ts";
-import type { BroadcastEvent, ChannelEvent, Position } from "./event.ts";
+import {
+  type BroadcastEvent,
+  type ChannelEvent,
+  isPosition,
+  type Position,
+  POSITION_RULE,
+} from "./event.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+import {
+  callback,
+  integer,
+  oneOf,
+  type OptionCheck,
+  readOptions,
+  type Resolved,
+} from "./options.ts";
 
 /** What happens to a subscriber whose queue is full. */
 export type OverflowPolicy = "drop-oldest" | "drop-newest" | "close";
@@ -33,6 +47,28 @@ export interface SubscribeOptions {
    * state. Events after `position` follow.
    */
   readonly onLost?: ((position: Position | undefined) => void) | undefined;
+}
+
+const DEFAULTS = {
+  maxQueuedEvents: 1024,
+  maxQueuedBytes: 4 * 1024 * 1024,
+  overflow: "drop-oldest",
+} as const satisfies SubscribeOptions;
+
+const CHECKS: { readonly [Name in keyof Required<SubscribeOptions>]: OptionCheck } = {
+  after: (value) => isPosition(value) ? undefined : POSITION_RULE,
+  maxQueuedEvents: integer(1),
+  maxQueuedBytes: integer(1),
+  overflow: oneOf("drop-oldest", "drop-newest", "close"),
+  onOverflow: callback,
+  onLost: callback,
+};
+
+/** The options of a subscription, with their defaults. */
+export function readSubscribeOptions(
+  options: SubscribeOptions,
+): Resolved<SubscribeOptions, typeof DEFAULTS> {
+  return readOptions("a subscription", options, CHECKS, DEFAULTS);
 }
 
 /**

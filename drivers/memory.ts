@@ -4,11 +4,8 @@ import type {
   DriverSubscription,
   HistoryRead,
 } from "../core/driver.ts";
-import {
-  BROADCASTER_CHECKS,
-  type BroadcasterOptions,
-  DriverBroadcaster,
-} from "../core/driver_broadcaster.ts";
+import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../core/broadcaster_options.ts";
+import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { eventBytes, type EventRecord, type Position } from "../core/event.ts";
 import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";

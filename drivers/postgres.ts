@@ -14,11 +14,8 @@
  *
  * @module
  */
-import {
-  BROADCASTER_CHECKS,
-  type BroadcasterOptions,
-  DriverBroadcaster,
-} from "../core/driver_broadcaster.ts";
+import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../core/broadcaster_options.ts";
+import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { BroadcastConfigError, BroadcastPublishError } from "../core/errors.ts";
 import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
 import {

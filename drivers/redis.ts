@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { broadcasterOptions, DriverBroadcaster } from "../core/driver_broadcaster.ts";
+import { broadcasterOptions } from "../core/broadcaster_options.ts";
+import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { RedisDriver } from "./redis/driver.ts";
 import {
   readRedisOptions,

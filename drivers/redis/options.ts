@@ -1,4 +1,4 @@
-import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../../core/driver_broadcaster.ts";
+import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../../core/broadcaster_options.ts";
 import { BroadcastConfigError } from "../../core/errors.ts";
 import {
   durationMs,

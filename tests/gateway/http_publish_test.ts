@@ -189,7 +189,30 @@ Deno.test("a signature is about this body, time, path and key", async () => {
   for (const [text, headers] of bad) {
     assertEquals(code(await app.send(text, headers)), [401, "publish.unauthorized"]);
   }
+  for (const url of ["http://app.example/other/publish", `${URL}?more`]) {
+    const request = new Request(url, { method: "POST", headers: good, body });
+    assertEquals((await app.endpoint.handle(request)).status, 401);
+  }
   assertEquals((await app.send(body, good)).status, 200);
+});
+
+Deno.test("a signed request that came too often, or is malformed, was not accepted: the same again is no replay", async () => {
+  using time = new FakeTime();
+  await using app = new Endpoint({ rate: { burst: 1, perSecond: 1 } });
+  const now = Math.floor(time.nowMs / 1000);
+  const bodies = [1, 2].map((data) => JSON.stringify({ channel: "news", event: "n", data }));
+  const [first, second] = bodies;
+  assert(first !== undefined && second !== undefined);
+  assertEquals((await app.send(first, await sign(first, now))).status, 200);
+  const headers = await sign(second, now);
+  assertEquals(code(await app.send(second, headers)), [429, "publish.rate_limited"]);
+  time.jump(1_000);
+  assertEquals((await app.send(second, headers)).status, 200);
+  const malformed = await sign("{", now);
+  for (let i = 0; i < 2; i++) {
+    time.jump(1_000);
+    assertEquals(code(await app.send("{", malformed)), [400, "publish.malformed"]);
+  }
 });
 
 Deno.test("a signed request, sent again to another node, publishes nothing twice", async () => {

@@ -1,6 +1,12 @@
 /** Who a client is, over time, and what becomes of it when that changes. */
 import { assert, assertEquals } from "@std/assert";
-import { DriverBroadcaster, MemoryBackend, MemoryDriver } from "@airwave/broadcast";
+import {
+  DriverBroadcaster,
+  type DriverHost,
+  MemoryBackend,
+  MemoryBroadcaster,
+  MemoryDriver,
+} from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { PlayedGateway, type User } from "./harness.ts";
 
@@ -313,4 +319,267 @@ Deno.test("a user's own channel is hers alone, on every node, with history", asy
   back.send({ t: "sub", c: "private-~ada", n: 1, p: ok.p });
   await time.tick(0);
   assertEquals(back.socket.frames.slice(1).map(({ t }) => t), ["ok", "msg"]);
+});
+
+Deno.test("a token that has expired already is refused, and what was known before still holds", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken, identify });
+  const ada = app.connect(undefined, "?v=2");
+  ada.send({ t: "auth", n: 1, k: "ada 5000" });
+  await time.tick(0);
+  ada.send({ t: "auth", n: 2, k: "ada -1" });
+  await time.tick(0);
+  assertEquals(ada.heard.map((frame) => [Object(frame).t, Object(frame).r]), [
+    ["ok", undefined],
+    ["err", "token refused"],
+  ]);
+  await time.tick(4_999);
+  assertEquals(ada.socket.closed, undefined);
+  await time.tick(1);
+  assertEquals(ada.socket.closed?.code, 4104);
+});
+
+Deno.test("while a token is asked about another is refused, and a client that leaves meanwhile leaves nothing", async () => {
+  using time = new FakeTime();
+  const answer = Promise.withResolvers<User>();
+  let asked = 0;
+  await using app = new PlayedGateway({
+    resolveToken: () => {
+      asked++;
+      return answer.promise;
+    },
+  });
+  const ada = app.connect(undefined, "?v=2");
+  ada.send({ t: "auth", n: 1, k: "one" });
+  ada.send({ t: "auth", n: 2, k: "two" });
+  assertEquals(asked, 1);
+  await time.tick(0);
+  assertEquals(ada.heard.map((frame) => [Object(frame).n, Object(frame).r]), [[2, "rate limited"]]);
+  ada.events.closed(1006, "");
+  const passing: Passing = { name: "ada", expiresAt: time.nowMs + 60_000 };
+  answer.resolve(passing);
+  await time.tick(0);
+  assertEquals(time.pendingTimers, 0);
+});
+
+Deno.test("a client of revision 1 hears nothing ahead, and is closed when its subject expires", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway();
+  const passing: Passing = { name: "ada", expiresAt: time.nowMs + 20_000 };
+  const old = app.connect(passing);
+  await time.tick(19_999);
+  assertEquals([old.heard, old.socket.closed], [[], undefined]);
+  await time.tick(1);
+  assertEquals(old.socket.closed?.code, 4104);
+});
+
+Deno.test("who expires is told half a minute ahead, or half of what is left", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken });
+  for (const [holdsMs, aheadMs] of [[3_600_000, 30_000], [40_000, 20_000]] as const) {
+    const ada = app.connect(undefined, "?v=2");
+    ada.send({ t: "auth", n: 1, k: `ada ${holdsMs}` });
+    await time.tick(0);
+    const notices = () => ada.socket.frames.filter(({ t }) => t === "exp");
+    for (let left = holdsMs - aheadMs - 1; left > 0; left -= 10_000) {
+      await time.tick(Math.min(left, 10_000));
+      ada.send({ t: "pong" });
+    }
+    assertEquals(notices(), []);
+    await time.tick(1);
+    assertEquals(notices(), [{ t: "exp", s: aheadMs / 1_000 }]);
+    ada.events.closed(1006, "");
+  }
+});
+
+Deno.test("a server that slept gives nobody more time than the clock does", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway();
+  const passing: Passing = { name: "ada", expiresAt: time.nowMs + 20_000 };
+  const ada = app.connect(passing, "?v=2");
+  time.jump(60_000);
+  await time.tick(0);
+  assertEquals(ada.socket.closed?.code, 4104);
+});
+
+Deno.test("what a subject that has left waits for leaves no timer", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway();
+  app.broadcaster.authorize("private-x", () => ({
+    authorized: true,
+    expiresAt: Date.now() + 60_000,
+  }));
+  const passing: Passing = { name: "ada", expiresAt: time.nowMs + 20_000 };
+  const ada = app.connect(passing, "?v=2");
+  ada.send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(0);
+  ada.events.closed(1006, "");
+  await time.tick(0);
+  assertEquals(time.pendingTimers, 0);
+});
+
+Deno.test("what a client says before it is known is kept within limits", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({
+    resolveToken,
+    subscribeRate: { burst: 3, perSecond: 1 },
+    maxQueuedBytes: 1_024,
+  });
+  const many = app.connect(undefined, "?v=2");
+  for (let n = 0; n < 5; n++) many.send({ t: "sub", c: `c${n}`, n });
+  const large = app.connect(undefined, "?v=2");
+  large.send({ t: "pub", c: "c", e: "n", d: "x".repeat(1_100), n: 1 });
+  await time.tick(0);
+  const refusals = (frames: readonly unknown[]) =>
+    frames.map((frame) => [Object(frame).n, Object(frame).r]);
+  assertEquals(refusals(many.heard), [[3, "rate limited"], [4, "rate limited"]]);
+  assertEquals(refusals(large.heard), [[1, "publish rate limited"]]);
+});
+
+Deno.test("guarantee 7: a yes about who the client was is none about who she is now", async () => {
+  using time = new FakeTime();
+  const decided: string[] = [];
+  const answer = Promise.withResolvers<boolean>();
+  await using app = new PlayedGateway({ resolveToken });
+  app.broadcaster.authorize("private-x", ({ subject }) => {
+    decided.push(subject?.name ?? "");
+    return subject?.name === "admin" ? answer.promise : false;
+  });
+  const client = app.connect({ name: "admin" }, "?v=2");
+  client.send({ t: "sub", c: "private-x", n: 1 });
+  client.send({ t: "auth", n: 2, k: "guest" });
+  await time.tick(0);
+  answer.resolve(true);
+  await time.tick(0);
+  assertEquals(client.heard.filter((frame) => Object(frame).c === "private-x").length, 1);
+  assertEquals(Object(client.heard.at(-1)).r, "unauthorized");
+  assert(decided.includes("guest"));
+});
+
+Deno.test("an answer about a channel that was left meanwhile sets nothing off", async () => {
+  using time = new FakeTime();
+  let answer = Promise.resolve<{ authorized: true; expiresAt: number } | false>({
+    authorized: true,
+    expiresAt: time.nowMs + 1_000,
+  });
+  await using app = new PlayedGateway();
+  app.broadcaster.authorize("private-x", () => answer);
+  const client = app.connect(undefined, "?v=2");
+  client.send({ t: "sub", c: "private-x", n: 1 });
+  await time.tick(0);
+  const late = Promise.withResolvers<{ authorized: true; expiresAt: number } | false>();
+  answer = late.promise;
+  await time.tick(1_000);
+  client.send({ t: "unsub", c: "private-x", n: 2 });
+  late.resolve({ authorized: true, expiresAt: time.nowMs + 60_000 });
+  client.events.closed(1006, "");
+  await time.tick(0);
+  assertEquals(time.pendingTimers, 0);
+});
+
+Deno.test("guarantee 7: who is revoked while her rule is asked is not let in", async () => {
+  using time = new FakeTime();
+  const answer = Promise.withResolvers<boolean>();
+  const allowed = Promise.withResolvers<boolean>();
+  await using app = new PlayedGateway({ identify, allowClientPublish: () => allowed.promise });
+  app.broadcaster.authorize("private-x", () => answer.promise);
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  // A channel that is not held is decided on as well, with nobody there to be told of the order.
+  ada.send({ t: "pub", c: "private-x", e: "n", d: 1, n: 1 });
+  ada.send({ t: "sub", c: "private-x", n: 2 });
+  await time.tick(0);
+  await app.broadcaster.revoke({ user: "ada", channel: "private-x" });
+  answer.resolve(true);
+  allowed.resolve(true);
+  await time.tick(0);
+  assertEquals(ada.heard.map((frame) => [Object(frame).n, Object(frame).r]).sort(), [
+    [1, "publish denied"],
+    [2, "revoked"],
+  ]);
+});
+
+Deno.test("guarantee 7: who is revoked while the application is asked about her publish does not publish", async () => {
+  using time = new FakeTime();
+  const allowed = Promise.withResolvers<boolean>();
+  await using app = new PlayedGateway({ identify, allowClientPublish: () => allowed.promise });
+  const [ada, bob] = ["ada", "bob"].map((name) => app.connect({ name }, "?v=2"));
+  for (const client of [ada, bob]) client?.send({ t: "sub", c: "chat", n: 1 });
+  await time.tick(0);
+  ada?.send({ t: "pub", c: "chat", e: "n", d: 1, n: 2 });
+  await time.tick(0);
+  await app.broadcaster.disconnect({ user: "ada" });
+  allowed.resolve(true);
+  await time.tick(0);
+  assertEquals(bob?.heard.map((frame) => Object(frame).t), ["ok"]);
+});
+
+Deno.test("guarantee 7: a revoked user gets her own channel no more, nor one that is open to all", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ identify });
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  await app.broadcaster.revoke({ user: "ada" });
+  for (const [n, c] of ["private-~ada", "news"].entries()) ada.send({ t: "sub", c, n });
+  await time.tick(0);
+  assertEquals(ada.heard.map((frame) => Object(frame).t), ["err", "err"]);
+});
+
+Deno.test("guarantee 7: while orders cannot be known nobody who could be named by one is let in", async () => {
+  using time = new FakeTime();
+  let host: DriverHost | undefined;
+  const inner = new MemoryDriver();
+  const broadcaster = new DriverBroadcaster<User>({
+    abilities: inner.abilities,
+    leases: inner.leases,
+    open: (opened) => {
+      host = opened;
+      host.health("up");
+    },
+    publish: (channel, record) => inner.publish(channel, record),
+    subscribe: (channel, sink) => inner.subscribe(channel, sink),
+    read: (channel, after) => inner.read(channel, after),
+    close: () => inner.close(),
+  });
+  const options = { identify, allowClientPublish: () => true, authorizationTimeoutMs: 1_000 };
+  await using app = new PlayedGateway(options, broadcaster);
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  const guest = app.connect(undefined, "?v=2");
+  ada.send({ t: "sub", c: "chat", n: 1 });
+  await time.tick(0);
+  host?.health("down");
+  ada.send({ t: "sub", c: "news", n: 2 });
+  ada.send({ t: "pub", c: "chat", e: "n", d: 1, n: 3 });
+  guest.send({ t: "sub", c: "news", n: 1 });
+  await time.tick(999);
+  assertEquals(ada.heard.length, 1);
+  // Nobody could name a guest.
+  assertEquals(guest.heard.map((frame) => Object(frame).t), ["ok"]);
+  await time.tick(1);
+  assertEquals(ada.heard.slice(1).map((frame) => [Object(frame).n, Object(frame).r]).sort(), [
+    [2, "authorization failed"],
+    [3, "publish denied"],
+  ]);
+  host?.health("up");
+  ada.send({ t: "sub", c: "news", n: 4 });
+  await time.tick(0);
+  assertEquals(Object(ada.heard.at(-1)).t, "ok");
+});
+
+Deno.test("an order that names a user is told of where the gateway cannot know users", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway();
+  const client = app.connect({ name: "ada" }, "?v=2");
+  await time.tick(0);
+  const welcome = client.socket.frames[0];
+  assert(welcome?.t === "welcome");
+  await app.broadcaster.revoke({ user: "ada" });
+  await app.broadcaster.disconnect({ clientId: welcome.id });
+  await time.tick(0);
+  assertEquals(app.errors.map(({ code }) => code), ["broadcast.config"]);
+  assertEquals(client.socket.closed?.code, 4001);
+});
+
+Deno.test("two users whose ids would be one channel are not both let in", async () => {
+  await using app = new PlayedGateway({ identify }, new MemoryBroadcaster<User>());
+  const half = app.connect({ name: "\ud800" }, "?v=2");
+  assertEquals(half.socket.closed?.code, 4103);
 });

@@ -125,3 +125,20 @@ Deno.test("leaving within the turn of ok leaves no member behind", async () => {
   assertEquals(await app.broadcaster.presence(ROOM), []);
   assertEquals(app.gateway.clientCount, 0);
 });
+
+Deno.test("who leaves two channels leaves each under its own name", async () => {
+  using time = new FakeTime();
+  await using app = node();
+  const watcher = app.connect(undefined, "?v=2");
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  for (const client of [watcher, ada]) {
+    for (const [n, c] of [ROOM, "presence-hall"].entries()) client.send({ t: "sub", c, n });
+  }
+  await time.tick(0);
+  ada.events.closed(1006, "");
+  await time.tick(5_000);
+  assertEquals(
+    watcher.socket.frames.flatMap((frame) => frame.t === "leave" ? [[frame.c, frame.u]] : []),
+    [[ROOM, "ada"], ["presence-hall", "ada"]],
+  );
+});

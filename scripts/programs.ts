@@ -41,6 +41,20 @@ export const NPM: Program = {
   debianPackage: "npm",
 };
 
+/** Publishes over HTTP, as the guide says. */
+export const CURL: Program = {
+  name: "curl",
+  commands: ["curl"],
+  debianPackage: "curl",
+};
+
+/** Signs what curl publishes. */
+export const OPENSSL: Program = {
+  name: "OpenSSL",
+  commands: ["openssl"],
+  debianPackage: "openssl",
+};
+
 /** A backplane: server, cluster and, under its other name, sentinel. */
 export const REDIS: Program = {
   name: "Redis",

@@ -2,9 +2,11 @@ import { SOURCES } from "./project.ts";
 import {
   CADDY,
   CHROMIUM,
+  CURL,
   NGINX,
   NODE,
   NPM,
+  OPENSSL,
   PGBOUNCER,
   POSTGRES,
   type Program,
@@ -48,7 +50,7 @@ export const SUITES = {
   jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: {
-    programs: [CHROMIUM, PYTHON, NODE, NGINX],
+    programs: [CURL, OPENSSL, CHROMIUM, PYTHON, NODE, NGINX],
     args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */

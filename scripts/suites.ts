@@ -44,7 +44,7 @@ export const SUITES = {
   /** The drivers on real servers, with real faults. */
   servers: {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
-    args: ["test", "-A", "tests/drivers_on_servers"],
+    args: ["test", "-A", "--parallel", "tests/drivers_on_servers"],
   },
   /** Hundreds of clients on a bad network, for a minute, over each driver at the same time. */
   jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },

@@ -60,7 +60,9 @@ local function isWhole()
   if state[3] == run then return true end
   local wasReplica = string.find(field(redis.pcall('INFO', 'replication'), 'master_replid2'), '[1-9a-f]')
   if not wasReplica then return ARGV[3] == '1' end
-  local startedAt = clock() - tonumber(field(server, 'uptime_in_seconds')) * 1000
+  -- Redis counts whole seconds since the second in which it started; taken for the end of that one.
+  local uptime = tonumber(field(server, 'uptime_in_seconds'))
+  local startedAt = (math.floor(clock() / 1000) - uptime + 1) * 1000
   return ARGV[4] == '1' and startedAt <= lastAt
 end
 

@@ -2,20 +2,21 @@ import type { Broadcaster } from "@airwave/broadcast";
 import type { Accounts } from "./accounts.ts";
 import type { RecentMessages } from "./recent.ts";
 import { ROOMS } from "./rooms.ts";
-import { cookieFor, type Session, type Sessions } from "./sessions.ts";
+import { cookieFor, type Sessions } from "./sessions.ts";
 import { withSecurityHeaders } from "./site.ts";
+import { type Visitor, visitorOf } from "./visitors.ts";
 
 const MAX_FORM_BYTES = 4 * 1024;
 
 /** What the page asks over plain HTTP. */
 export class Api {
-  readonly #broadcaster: Broadcaster<Session>;
+  readonly #broadcaster: Broadcaster<Visitor>;
   readonly #accounts: Accounts;
   readonly #sessions: Sessions;
   readonly #recent: RecentMessages;
 
   constructor(
-    broadcaster: Broadcaster<Session>,
+    broadcaster: Broadcaster<Visitor>,
     accounts: Accounts,
     sessions: Sessions,
     recent: RecentMessages,
@@ -36,7 +37,7 @@ export class Api {
   #route(request: Request, route: string): Response | Promise<Response> | undefined {
     switch (route) {
       case "GET /session":
-        return Response.json({ name: this.#sessions.find(request)?.name ?? null });
+        return this.#tellWho(request);
       case "POST /login":
         return this.#logIn(request);
       case "POST /logout":
@@ -45,10 +46,16 @@ export class Api {
     const room = ROOMS.find(({ id }) => route === `GET /recent/${id}`);
     if (room === undefined) return undefined;
     // The same rule as for the channel itself.
-    return this.#broadcaster.authorizeFor(room.channel, this.#sessions.find(request)).then(
+    return this.#broadcaster.authorizeFor(room.channel, visitorOf(request, this.#sessions)).then(
       ({ authorized }) =>
         authorized ? Response.json(this.#recent.of(room)) : refusal(401, "Log in first."),
     );
+  }
+
+  /** Who is asking: by the log-in, and as others see them in public rooms. */
+  #tellWho(request: Request): Response {
+    const { alias, session } = visitorOf(request, this.#sessions);
+    return Response.json({ name: session?.name ?? null, person: alias?.person ?? null });
   }
 
   async #logIn(request: Request): Promise<Response> {

@@ -3,43 +3,49 @@
  *
  * @module
  */
-import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+import { BroadcastGateway } from "@airwave/broadcast";
 import { Accounts } from "./accounts.ts";
 import { Api } from "./api.ts";
+import { openBroadcaster } from "./backplane.ts";
 import { authorizeRooms, mayPublish } from "./policy.ts";
 import { startRadio } from "./radio.ts";
 import { RecentMessages } from "./recent.ts";
-import { ROOMS } from "./rooms.ts";
-import { type Session, Sessions } from "./sessions.ts";
+import { Sessions } from "./sessions.ts";
+import { readSettings } from "./settings.ts";
 import { Site } from "./site.ts";
+import { type Visitor, visitorOf } from "./visitors.ts";
 
-const port = readPort(Deno.env.get("PORT"));
-const hostname = Deno.env.get("HOST") ?? "127.0.0.1";
+const { port, hostname, redisUrl, radioIntervalMs } = readSettings();
 const site = await Site.load();
 const sessions = new Sessions();
 
-await using broadcaster = new MemoryBroadcaster<Session>({ defaultAccess: "deny" });
+await using broadcaster = openBroadcaster(redisUrl);
 authorizeRooms(broadcaster, sessions);
 
-await using gateway = new BroadcastGateway<Session>({
+await using gateway = new BroadcastGateway<Visitor>({
   broadcaster,
-  resolveSubject: (request) => sessions.find(request),
+  resolveSubject: (request) => visitorOf(request, sessions),
   allowClientPublish: (request) => mayPublish(request, sessions),
+  // Whoever closed the lid is gone for the others after a quarter of a minute at most.
+  pingIntervalMs: 5_000,
+  pongTimeoutMs: 5_000,
   onError: (error) => console.error(error.message),
 });
-const recent = new RecentMessages(broadcaster, ROOMS);
+const recent = await RecentMessages.load(broadcaster);
 const api = new Api(broadcaster, new Accounts(), sessions, recent);
-using _radio = startRadio(broadcaster, () => gateway.clientCount);
+using _radio = radioIntervalMs === 0 ? undefined : startRadio(broadcaster, radioIntervalMs);
 
 await serve().finished;
 
 function serve(): Deno.HttpServer {
   const stop = new AbortController();
-  Deno.addSignalListener("SIGINT", async () => {
+  const end = async () => {
     await gateway.close();
     // Peers that stopped reading would keep the server waiting; the others need a moment.
     setTimeout(() => stop.abort(), 100);
-  });
+  };
+  Deno.addSignalListener("SIGINT", end);
+  Deno.addSignalListener("SIGTERM", end);
   try {
     return Deno.serve({
       port,
@@ -52,17 +58,7 @@ function serve(): Deno.HttpServer {
     });
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    exit(`Port ${port} is taken: set PORT to another one, such as PORT=${port + 1}`);
+    console.error(`Port ${port} is taken: set PORT to another one, such as PORT=${port + 1}`);
+    Deno.exit(1);
   }
-}
-
-function readPort(text = "8000"): number {
-  const port = Number(text);
-  if (/^\d+$/.test(text) && port < 65_536) return port;
-  exit(`PORT must be a number from 0 to 65535, got "${text}"`);
-}
-
-function exit(message: string): never {
-  console.error(message);
-  Deno.exit(1);
 }

@@ -1,3 +1,5 @@
+import type { ChannelPosition } from "@airwave/broadcast/client";
+
 /** Longest name and text, in UTF-16 units as `maxlength` of an input counts them. */
 export const MAX_NAME_LENGTH = 40;
 export const MAX_TEXT_LENGTH = 500;
@@ -8,22 +10,27 @@ export interface ChatMessage {
   readonly text: string;
   /** Made by the writer: tells a message that was sent twice from two messages. */
   readonly nonce: string;
+  /** When it was written by the writer's clock, in milliseconds since 1970. Orders nothing. */
+  readonly at: number;
 }
 
-/** Somebody is writing the message that will carry this nonce. Event `typing`, by clients. */
-export type Typing = Omit<ChatMessage, "text">;
+/** A member is writing the message that will carry this nonce. Event `typing`, by clients. */
+export interface Typing {
+  /** The member, as the room's presence knows them. */
+  readonly member: string;
+  readonly nonce: string;
+}
 
-/** What the server itself has to say. Event `notice`. */
+/** What the server itself has to say. Event `notice` of the radio. */
 export interface Notice {
   readonly text: string;
+  /** Counts what was said: whoever missed one sees it. */
+  readonly number: number;
 }
 
 /** A message as the server remembers it. */
 export interface RecentMessage {
-  /** Event id. The server's ids sort by time. */
-  readonly id: string;
-  /** Milliseconds since 1970. */
-  readonly at: number;
+  readonly position: ChannelPosition;
   readonly message: ChatMessage;
 }
 
@@ -34,33 +41,43 @@ const UNFIT_FOR_TEXT = /[^\P{Cc}\n]/u;
 const NONCE = /^[A-Za-z0-9_-]{8,64}$/;
 
 export function isName(value: unknown): value is string {
-  return isTrimmed(value, MAX_NAME_LENGTH) && !UNFIT_FOR_NAME.test(value);
+  return isTrimmed(value, MAX_NAME_LENGTH) && value.isWellFormed() && !UNFIT_FOR_NAME.test(value);
 }
 
-/** Reads a message that a stranger sent; anything beside the three fields makes it none. */
+/** Reads a message that a stranger sent; anything beside the four fields makes it none. */
 export function parseMessage(data: unknown): ChatMessage | undefined {
-  const { name, text, nonce } = fields(data, 3);
+  const { name, text, nonce, at } = fields(data, 4);
   const fits = isName(name) && isTrimmed(text, MAX_TEXT_LENGTH) && !UNFIT_FOR_TEXT.test(text) &&
-    isNonce(nonce);
-  return fits ? { name, text, nonce } : undefined;
+    isNonce(nonce) && isTime(at);
+  return fits ? { name, text, nonce, at } : undefined;
 }
 
 export function parseTyping(data: unknown): Typing | undefined {
-  const { name, nonce } = fields(data, 2);
-  return isName(name) && isNonce(nonce) ? { name, nonce } : undefined;
+  const { member, nonce } = fields(data, 2);
+  return typeof member === "string" && isNonce(nonce) ? { member, nonce } : undefined;
 }
 
 export function parseNotice(data: unknown): Notice | undefined {
-  const { text } = fields(data, 1);
-  return isTrimmed(text, MAX_TEXT_LENGTH) ? { text } : undefined;
+  const { text, number } = fields(data, 2);
+  return isTrimmed(text, MAX_TEXT_LENGTH) && isCount(number) ? { text, number } : undefined;
 }
 
 export function parseRecent(data: unknown): RecentMessage | undefined {
-  const { id, at, message } = fields(data, 3);
+  const { position, message } = fields(data, 2);
+  const { epoch, offset } = fields(position, 2);
   const parsed = parseMessage(message);
-  return typeof id === "string" && typeof at === "number" && parsed !== undefined
-    ? { id, at, message: parsed }
+  return typeof epoch === "string" && isCount(offset) && parsed !== undefined
+    ? { position: { epoch, offset }, message: parsed }
     : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+/** Whether a `Date` can hold it. */
+function isTime(value: unknown): value is number {
+  return isCount(value) && value <= 8.64e15;
 }
 
 function isNonce(value: unknown): value is string {

@@ -1,9 +1,7 @@
 import type { Broadcaster } from "@airwave/broadcast";
 import type { Notice } from "./messages.ts";
-import { LOBBY } from "./rooms.ts";
-import type { Session } from "./sessions.ts";
-
-const INTERVAL_MS = 5_000;
+import { LOBBY, RADIO_CHANNEL } from "./rooms.ts";
+import type { Visitor } from "./visitors.ts";
 
 const FACTS = [
   "Radio waves could circle the Earth seven times a second.",
@@ -21,25 +19,30 @@ const FACTS = [
   "Oxford’s university is older than the capital of the Aztecs.",
 ];
 
-/** Talks in the lobby every few seconds, from the server itself. Dispose of it to end it. */
-export function startRadio(
-  broadcaster: Broadcaster<Session>,
-  countConnections: () => number,
-): Disposable {
-  let turn = Math.floor(Math.random() * FACTS.length);
+/** The server itself talks, every few seconds, from one of the nodes. Dispose of it to end it. */
+export function startRadio(broadcaster: Broadcaster<Visitor>, intervalMs: number): Disposable {
+  const first = Math.floor(Math.random() * FACTS.length);
+  let number = 0;
   const timer = setInterval(() => {
-    turn++;
-    const text = turn % 4 === 0
-      ? countedInWords(countConnections())
-      : FACTS[turn % FACTS.length] ?? "";
-    const data: Notice = { text };
-    broadcaster.publish(LOBBY.channel, { event: "notice", data }).catch(console.error);
-  }, INTERVAL_MS);
+    speak(broadcaster, ++number, first).catch((error) => console.error(error.message));
+  }, intervalMs);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-function countedInWords(count: number): string {
-  return count === 1
-    ? "You are the only one connected to this server now."
-    : `${count} pages are connected to this server now.`;
+async function speak(
+  broadcaster: Broadcaster<Visitor>,
+  number: number,
+  first: number,
+): Promise<void> {
+  const text = number % 4 === 0
+    ? countedInWords((await broadcaster.presence(LOBBY.presence)).length)
+    : FACTS[(first + number) % FACTS.length] ?? "";
+  const data: Notice = { text, number };
+  await broadcaster.publish(RADIO_CHANNEL, { event: "notice", data });
+}
+
+function countedInWords(people: number): string {
+  return people === 1
+    ? "One person is in the lobby now."
+    : `${people} people are in the lobby now.`;
 }

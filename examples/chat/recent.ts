@@ -1,19 +1,26 @@
-import type { Broadcaster } from "@airwave/broadcast";
+import type { Broadcaster, BroadcastSubscription } from "@airwave/broadcast";
 import { parseMessage, type RecentMessage } from "./messages.ts";
-import type { RoomInfo } from "./rooms.ts";
-import type { Session } from "./sessions.ts";
+import { type RoomInfo, ROOMS } from "./rooms.ts";
+import type { Visitor } from "./visitors.ts";
 
 const MAX_MESSAGES = 50;
 
 /**
- * The last messages of each room, so that whoever enters or comes back finds the conversation. It
- * subscribes like anybody else, inside the process, and ends with the broadcaster.
+ * The last messages of each room, so that whoever enters finds the conversation. It subscribes like
+ * anybody else, inside the process, and ends with the broadcaster.
  */
 export class RecentMessages {
   readonly #byRoom = new Map<RoomInfo, Map<string, RecentMessage>>();
 
-  constructor(broadcaster: Broadcaster<Session>, rooms: readonly RoomInfo[]) {
-    for (const room of rooms) this.#follow(broadcaster, room);
+  private constructor() {}
+
+  /** Begins with what the channels' history has: a node that was started again knows it, too. */
+  static async load(broadcaster: Broadcaster<Visitor>): Promise<RecentMessages> {
+    const recent = new RecentMessages();
+    await Promise.all(ROOMS.map(async (room) => {
+      recent.#follow(room, await subscribeFromEarlier(broadcaster, room.channel));
+    }));
+    return recent;
   }
 
   /** Oldest first. */
@@ -21,18 +28,38 @@ export class RecentMessages {
     return [...this.#byRoom.get(room)?.values() ?? []];
   }
 
-  async #follow(broadcaster: Broadcaster<Session>, room: RoomInfo): Promise<void> {
+  async #follow(room: RoomInfo, subscription: BroadcastSubscription): Promise<void> {
     const byNonce = new Map<string, RecentMessage>();
     this.#byRoom.set(room, byNonce);
-    for await (const { event, data, id } of broadcaster.subscribe(room.channel)) {
+    for await (const { event, data, position } of subscription) {
       const message = event === "message" ? parseMessage(data) : undefined;
-      // A writer who got no answer sends again: the first counts.
-      if (message === undefined || byNonce.has(message.nonce)) continue;
-      byNonce.set(message.nonce, { id, at: Date.now(), message });
+      // A page that sends again what it sent before does so under the same id, but others may not.
+      if (message === undefined || position === undefined || byNonce.has(message.nonce)) continue;
+      byNonce.set(message.nonce, { position, message });
       for (const oldest of byNonce.keys()) {
         if (byNonce.size <= MAX_MESSAGES) break;
         byNonce.delete(oldest);
       }
     }
   }
+}
+
+/** Subscribes from as far back as is wanted and stored. */
+async function subscribeFromEarlier(
+  broadcaster: Broadcaster<Visitor>,
+  channel: string,
+): Promise<BroadcastSubscription> {
+  const live = broadcaster.subscribe(channel);
+  const { position } = await live.ready;
+  if (position === undefined) return live;
+  for (let count = MAX_MESSAGES; count > 0; count = Math.floor(count / 2)) {
+    const after = { ...position, offset: Math.max(0, position.offset - count) };
+    const earlier = broadcaster.subscribe(channel, { after });
+    if ((await earlier.ready).recovery === "ok") {
+      live.unsubscribe();
+      return earlier;
+    }
+    earlier.unsubscribe();
+  }
+  return live;
 }

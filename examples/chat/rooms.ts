@@ -1,12 +1,18 @@
-/** A room of the chat: one channel, and who may be in it. */
+/** A room of the chat: its channels, and who may be in it. */
 export interface RoomInfo {
   /** Name in addresses. */
   readonly id: string;
   readonly title: string;
   readonly topic: string;
+  /** What is said. */
   readonly channel: string;
+  /** Who is there, and who types: signs that nobody needs to read later. */
+  readonly presence: string;
   readonly access: "everyone" | "logged-in";
 }
+
+/** What the server itself says, by whatever node. */
+export const RADIO_CHANNEL = "chat.radio";
 
 /** Shared by server and page. The first is where a newcomer lands, and where the radio plays. */
 export const LOBBY: RoomInfo = {
@@ -14,6 +20,7 @@ export const LOBBY: RoomInfo = {
   title: "Lobby",
   topic: "Say hello. The server talks here, too.",
   channel: "chat.lobby",
+  presence: "presence-chat.lobby",
   access: "everyone",
 };
 
@@ -24,6 +31,7 @@ export const ROOMS: readonly RoomInfo[] = [
     title: "Music",
     topic: "What are you listening to right now?",
     channel: "chat.music",
+    presence: "presence-chat.music",
     access: "everyone",
   },
   {
@@ -31,6 +39,7 @@ export const ROOMS: readonly RoomInfo[] = [
     title: "Travel",
     topic: "Places seen, places to see.",
     channel: "chat.travel",
+    presence: "presence-chat.travel",
     access: "everyone",
   },
   {
@@ -38,6 +47,10 @@ export const ROOMS: readonly RoomInfo[] = [
     title: "Members",
     topic: "Everybody here has logged in.",
     channel: "private-chat.members",
+    presence: "presence-chat.members",
     access: "logged-in",
   },
 ];
+
+/** Where the page keeps a secret of its browser and the visitor's name: `secret.name`. */
+export const ALIAS_COOKIE = "airwave_alias";

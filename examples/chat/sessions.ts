@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { cookies } from "./cookies.ts";
 
 const COOKIE = "airwave_chat";
 const LIFETIME_MS = 12 * 60 * 60_000;
 const MAX_SESSIONS = 10_000;
 
-/** Somebody who logged in: the subject of the gateway's rules. */
+/** Somebody who logged in. */
 export interface Session {
   readonly token: string;
   readonly name: string;
@@ -53,14 +54,4 @@ export class Sessions {
 export function cookieFor(session?: Session): string {
   const maxAge = session === undefined ? 0 : LIFETIME_MS / 1000;
   return `${COOKIE}=${session?.token ?? ""}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAge}`;
-}
-
-function cookies(request: Request): Map<string, string> {
-  const header = request.headers.get("cookie") ?? "";
-  return new Map(
-    header.split(/;\s*/).map((pair): [string, string] => {
-      const [name = "", ...value] = pair.split("=");
-      return [name, value.join("=")];
-    }),
-  );
 }

@@ -1,4 +1,10 @@
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+
+/** Something that the server itself said. */
+interface Heard {
+  readonly number: number;
+  readonly isLate: boolean;
+}
 
 /** A person at the demo's page, in a browser context of their own. */
 export class ChatPage {
@@ -11,16 +17,79 @@ export class ChatPage {
   /** Opens a room under a name and waits until the gateway says that its channel is live. */
   static async open(browser: Browser, url: string, room: string, name: string): Promise<ChatPage> {
     const context = await browser.newContext();
+    await context.addInitScript((name) => {
+      if (localStorage.getItem("airwave-chat.name") === null) {
+        localStorage.setItem("airwave-chat.name", name);
+      }
+    }, name);
+    return await ChatPage.#openIn(context, `${url}/#${room}`);
+  }
+
+  static async #openIn(context: BrowserContext, address: string): Promise<ChatPage> {
     const chat = new ChatPage(await context.newPage());
-    const live = Promise.withResolvers<unknown>();
-    chat.page.once("websocket", (socket) => {
-      live.resolve(socket.waitForEvent("framereceived", isOk));
-    });
-    await chat.page.goto(`${url}/#${room}`);
-    await chat.page.locator("#name").fill(name);
-    await chat.state("connected");
-    await live.promise;
+    await chat.page.goto(address);
+    await chat.isIn();
     return chat;
+  }
+
+  /** The same person once more. */
+  secondTab(): Promise<ChatPage> {
+    return ChatPage.#openIn(this.page.context(), this.page.url());
+  }
+
+  /** Waits until the page's connection is there and both channels of a public room are live. */
+  async isIn(): Promise<void> {
+    await this.state("connected");
+    await this.page.locator("#people:not(.stale) li .tag").waitFor({ state: "attached" });
+  }
+
+  /** Takes another name. */
+  async rename(name: string): Promise<void> {
+    await this.page.locator("#name").fill(name);
+    await this.page.locator("#name").press("Tab");
+  }
+
+  /** Waits until these people and no others are listed, under the title that says how many. */
+  async seesPeople(title: string, ...names: readonly string[]): Promise<void> {
+    const selector = [
+      `#people:has(#people-title:text-is("${title}"))`,
+      ...names.map((name) => `:has(.name:text-is("${name}"))`),
+      `:not(:has(li:nth-child(${names.length + 1})))`,
+    ];
+    await this.page.locator(selector.join("")).waitFor();
+  }
+
+  /** From here on, what the page tells of people who come and go. */
+  async watchComings(): Promise<() => Promise<string[]>> {
+    const told = await this.page.locator("#people-announcement").evaluateHandle((place) => {
+      const told: string[] = [];
+      const { MutationObserver } = place.ownerDocument.defaultView;
+      new MutationObserver(() => told.push(place.textContent)).observe(place, { childList: true });
+      return told;
+    });
+    return () => told.jsonValue();
+  }
+
+  /** Stops the page in the middle of what it does, as a closed lid does. Returns what lets it go on. */
+  async closeLid(): Promise<() => Promise<unknown>> {
+    const debug = await this.page.context().newCDPSession(this.page);
+    await debug.send("Debugger.enable");
+    await debug.send("Debugger.pause");
+    return () => debug.send("Debugger.disable");
+  }
+
+  /** The numbers of what the server itself said, the first first, and those that came late. */
+  async heard(): Promise<{ all: number[]; late: number[] }> {
+    const items: Heard[] = await this.page.locator("#radio-earlier li").evaluateAll((items) =>
+      items.map((item) => ({
+        number: Number(item.dataset.number),
+        isLate: item.querySelector(".tag") !== null,
+      })).reverse()
+    );
+    return {
+      all: items.map(({ number }) => number),
+      late: items.filter(({ isLate }) => isLate).map(({ number }) => number),
+    };
   }
 
   /** Waits until the page says that its connection is in this state. */
@@ -98,8 +167,4 @@ export class ChatPage {
     return this.page.locator(`#messages > li[data-state=${state}]`)
       .filter({ has: this.page.locator(`.text:text-is("${text}")`) });
   }
-}
-
-function isOk({ payload }: { readonly payload: { toString(): string } }): boolean {
-  return payload.toString().includes('"t":"ok"');
 }

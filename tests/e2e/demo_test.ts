@@ -27,7 +27,7 @@ Deno.test("demo: the server itself has something to say in the lobby", async () 
   await using demo = await Demo.start();
   await using browser = await launchChromium();
   const { page } = await ChatPage.open(browser, demo.url, "lobby", "Ada");
-  await page.locator('#radio .text:not(:text-is("Tuning in…"))').waitFor();
+  await page.locator('#radio-text:not(:text-is("Tuning in…"))').waitFor();
 });
 
 Deno.test("demo: the private room is denied until one is logged in", async () => {
@@ -40,6 +40,7 @@ Deno.test("demo: the private room is denied until one is logged in", async () =>
   await ada.page.locator("#login").waitFor();
   assertEquals(await ada.page.locator("#composer").isVisible(), false);
   assertEquals(await ada.askFor("private-chat.members"), "err");
+  assertEquals(await ada.askFor("presence-chat.members"), "err");
   assertEquals(await ada.askFor("chat.music"), "ok");
 
   await ada.logIn("Ada", "correct horse");
@@ -83,4 +84,38 @@ Deno.test("demo: kill -9 and a restart, and every page shows each message once",
   for (const person of [ada, bob]) {
     assertEquals(await person.messages(), ["Ada: Before", "Ada: Meanwhile", "Bob: After"]);
   }
+});
+
+Deno.test("demo: who is in the room, through reload, second tab, new name and closed lid", async () => {
+  await using demo = await Demo.start();
+  await using browser = await launchChromium();
+  const ada = await ChatPage.open(browser, demo.url, "music", "Ada");
+  const bob = await ChatPage.open(browser, demo.url, "music", "Bob");
+  await Promise.all([ada, bob].map((page) => page.seesPeople("2 people here", "Ada", "Bob")));
+
+  const comings = await bob.watchComings();
+  const second = await ada.secondTab();
+  await second.seesPeople("2 people here", "Ada", "Bob");
+  await ada.page.reload();
+  await ada.isIn();
+  await ada.type("Still me");
+  await bob.seesTyping("Ada is typing…");
+  await bob.page.locator('#people li.typing:has-text("Ada")').waitFor();
+  await second.page.close();
+
+  const open = await ada.closeLid();
+  await bob.seesPeople("1 person here", "Bob");
+  assertEquals(await comings(), ["Ada left."]);
+  await open();
+  await bob.seesPeople("2 people here", "Ada", "Bob");
+
+  await ada.rename("Ada Lovelace");
+  await bob.seesPeople("2 people here", "Ada Lovelace", "Bob");
+  assertEquals(await comings(), ["Ada left.", "Ada came in."]);
+
+  await demo.kill();
+  await bob.seesPeople("2 people were here", "Ada Lovelace", "Bob");
+  await demo.restart();
+  await bob.seesPeople("2 people here", "Ada Lovelace", "Bob");
+  assertEquals(await bob.page.locator("#bulletin").getAttribute("data-kind"), "lost");
 });

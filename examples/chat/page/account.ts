@@ -10,9 +10,15 @@ export type LogInAnswer = { readonly ok: true } | { readonly ok: false; readonly
  */
 export class Account {
   #name: string | undefined;
+  #person: string | undefined;
 
   get name(): string | undefined {
     return this.#name;
+  }
+
+  /** Who this browser is for others in public rooms. */
+  get person(): string | undefined {
+    return this.#person;
   }
 
   /** Calls back when another tab logged in or out. */
@@ -24,7 +30,10 @@ export class Account {
   async refresh(): Promise<void> {
     try {
       const response = await fetch("/session");
-      if (response.ok) this.#name = text(await response.json(), "name");
+      if (!response.ok) return;
+      const answer: unknown = await response.json();
+      this.#name = text(answer, "name");
+      this.#person = text(answer, "person");
     } catch {
       // No connection; the page asks again when there is one.
     }

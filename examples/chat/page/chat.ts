@@ -2,12 +2,15 @@
 import { BroadcastClient, type BroadcastClientError } from "@airwave/broadcast/client";
 import { LOBBY, ROOMS } from "../rooms.ts";
 import { Account } from "./account.ts";
+import { introduce } from "./alias.ts";
+import { Bulletin } from "./bulletin.ts";
 import { Composer } from "./composer.ts";
 import { ConnectionView, reconnect } from "./connection_view.ts";
 import { element } from "./elements.ts";
 import { Entrance } from "./entrance.ts";
 import { MessageList } from "./message_list.ts";
 import { NameField } from "./name_field.ts";
+import { PeopleView } from "./people_view.ts";
 import { RadioView } from "./radio_view.ts";
 import { Room, type RoomEvents } from "./room.ts";
 import { RoomList } from "./room_list.ts";
@@ -21,13 +24,15 @@ export class Chat {
   readonly #account = new Account();
   readonly #rooms: readonly Room[];
   readonly #roomList = new RoomList(ROOMS);
-  readonly #name = new NameField();
+  readonly #name = new NameField(() => this.#onRename());
   readonly #list = new MessageList((nonce) => this.#room.retry(nonce));
-  readonly #radio = new RadioView();
+  readonly #people = new PeopleView();
+  readonly #bulletin = new Bulletin();
+  readonly #radio = new RadioView(this.#client);
   readonly #entrance = new Entrance(this.#account, () => this.#onLogIn());
   readonly #composer = new Composer({
     send: (text) => this.#room.write(this.#writer, text),
-    typing: () => this.#room.typing(this.#writer),
+    typing: () => this.#room.typing(this.#person, this.#writer),
   });
   readonly #conversation = element("conversation", HTMLElement);
   readonly #entranceSection = element("entrance", HTMLElement);
@@ -45,15 +50,18 @@ export class Chat {
   constructor() {
     const events: RoomEvents = {
       messages: (room) => room === this.#room && this.#list.update(room.timeline.entries()),
-      typing: (room) => room === this.#room && this.#showTyping(),
-      notice: (_room, notice) => this.#radio.show(notice),
+      people: (room) => room === this.#room && this.#showPeople(),
+      recovered: (room, missed) => room === this.#room && this.#bulletin.recovered(missed),
+      lost: (room) => room === this.#room && this.#bulletin.lost(),
     };
     this.#rooms = ROOMS.map((info) => new Room(info, this.#client, events));
     this.#room = this.#requestedRoom();
     new ConnectionView(this.#client);
   }
 
-  start(): void {
+  async start(): Promise<void> {
+    introduce(this.#name.value);
+    this.#client.on("state", () => this.#showPeople());
     this.#client.on("open", () => this.#admit());
     this.#client.on("subscribed", () => this.#triesNewConnection = false);
     this.#client.on("error", (error) => this.#onError(error));
@@ -61,12 +69,18 @@ export class Chat {
     element("logout", HTMLButtonElement).addEventListener("click", () => this.#logOut());
     addEventListener("hashchange", () => this.#goTo(this.#requestedRoom()));
     this.#open(this.#room);
+    await this.#refreshAccount();
     this.#client.connect();
   }
 
   /** In the private room one is who one logged in as. */
   get #writer(): string {
     return this.#isPrivate(this.#room) ? this.#account.name ?? "" : this.#name.value;
+  }
+
+  /** Who one is for others in the open room. */
+  get #person(): string | undefined {
+    return this.#isPrivate(this.#room) ? this.#account.name : this.#account.person;
   }
 
   #isPrivate({ info }: Room): boolean {
@@ -99,6 +113,8 @@ export class Chat {
     this.#entrance.show("");
     this.#composer.open(title, this.#drafts.get(room) ?? "");
     this.#radio.visible = room.info === LOBBY;
+    this.#bulletin.clear();
+    this.#people.open();
     this.#show();
     this.#list.open(room.timeline.entries());
     this.#admit();
@@ -129,24 +145,25 @@ export class Chat {
     this.#entranceSection.hidden = isIn;
     this.#accountBar.hidden = !isIn || name === undefined;
     this.#signedIn.textContent = `Logged in as ${name ?? ""}`;
-    this.#showTyping();
+    this.#showPeople();
   }
 
-  #showTyping(): void {
-    this.#typing.textContent = this.#room.typists.words;
+  #showPeople(): void {
+    const { people } = this.#room;
+    this.#typing.textContent = people.typists.words;
+    this.#people.show(people, this.#person, this.#client.connected);
   }
 
   #onError(error: BroadcastClientError): void {
     const { channel, reason, code } = error;
-    const room = this.#rooms.find(({ info }) => info.channel === channel);
+    const room = this.#rooms.find(({ info }) =>
+      info.channel === channel || info.presence === channel
+    );
     if (room === undefined || reason === undefined) return reportError(error);
-    // Too many at once, or too many waiting: the room sends again what is not confirmed.
-    if (reason === "publish rate limited" || reason === "outbox full") return;
     if (this.#isPrivate(room) && (reason === "unauthorized" || reason === "publish denied")) {
       this.#onShutOut(room);
-    } else if (code === "client.publish_refused") {
-      room.refused();
-    } else {
+    } else if (code !== "client.publish_refused" && channel !== room.info.presence) {
+      // A message that was refused says so itself, and without a cookie one is nobody to be seen.
       reportError(error);
     }
   }
@@ -167,6 +184,12 @@ export class Chat {
       this.#show();
       if (wasWriting) this.#entrance.focus();
     }
+  }
+
+  /** As with a new log-in: the connection carries the cookie it was opened with. */
+  #onRename(): void {
+    introduce(this.#name.value);
+    reconnect(this.#client);
   }
 
   /** The connection carries the cookie it was opened with, so a new log-in needs a new one. */

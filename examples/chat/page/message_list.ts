@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
+import { avatar, hue } from "./avatar.ts";
 import { create, element } from "./elements.ts";
 import type { Delivery, Entry } from "./timeline.ts";
 
 /** Messages of one writer within this time stand together. */
 const GROUP_MS = 5 * 60_000;
-const HUES = 8;
 /** So close to the end counts as reading the end. */
 const NEAR_END_PX = 60;
 
@@ -76,8 +76,6 @@ export class MessageList {
   #make({ message, own }: Entry): HTMLLIElement {
     const item = create("li", own ? "own" : "");
     item.dataset.nonce = message.nonce;
-    const avatar = create("span", "avatar", initials(message.name));
-    avatar.ariaHidden = "true";
     item.dataset.hue = String(hue(message.name));
     const author = create("span", "author", message.name);
     author.dir = "auto";
@@ -92,7 +90,7 @@ export class MessageList {
       retry.addEventListener("click", () => this.#onRetry(message.nonce));
       foot.append(create("span", "status"), retry);
     }
-    item.append(avatar, author, text, foot);
+    item.append(avatar(message.name), author, text, foot);
     return item;
   }
 
@@ -108,33 +106,19 @@ export class MessageList {
 }
 
 function show(item: HTMLLIElement, entry: Entry, before: Entry | undefined): void {
-  const { message, own, delivery, id, at } = entry;
+  const { message, own, delivery } = entry;
   const follows = before !== undefined && before.own === own &&
-    before.message.name === message.name && at - before.at < GROUP_MS;
+    before.message.name === message.name && message.at - before.message.at < GROUP_MS;
   item.classList.toggle("follows", follows);
   if (item.dataset.state === delivery) return;
   item.dataset.state = delivery;
-  if (id !== undefined) item.dataset.id = id;
   const time = item.querySelector("time");
   if (time !== null) {
-    time.dateTime = new Date(at).toISOString();
-    time.textContent = TIME.format(at);
+    time.dateTime = new Date(message.at).toISOString();
+    time.textContent = TIME.format(message.at);
   }
   const status = item.querySelector(".status");
   if (status !== null) status.textContent = DELIVERY_WORDS[delivery];
   const retry = item.querySelector<HTMLButtonElement>(".retry");
   if (retry !== null) retry.hidden = delivery !== "failed";
-}
-
-function initials(name: string): string {
-  const words = name.match(/[\p{L}\p{N}]+/gu) ?? [name];
-  const first = words.map((word) => [...word][0] ?? "");
-  return first.slice(0, 2).join("").toUpperCase();
-}
-
-/** The same colour for the same name, everywhere. */
-function hue(name: string): number {
-  let sum = 0;
-  for (const character of name) sum = (sum * 31 + (character.codePointAt(0) ?? 0)) % 65_521;
-  return sum % HUES;
 }

@@ -1,3 +1,4 @@
+import type { ChannelPosition } from "@airwave/broadcast/client";
 import type { ChatMessage } from "../messages.ts";
 
 /** More than this and the oldest go. */
@@ -6,8 +7,8 @@ const MAX_ENTRIES = 300;
 /**
  * - `waiting`: there is no connection.
  * - `sending`: on its way.
- * - `failed`: refused, or sent several times without an answer.
- * - `delivered`: the server sent it to everybody, its writer included.
+ * - `failed`: refused.
+ * - `delivered`: the server has it, and everybody gets it.
  */
 export type Delivery = "waiting" | "sending" | "failed" | "delivered";
 
@@ -15,15 +16,15 @@ export interface Entry {
   readonly message: ChatMessage;
   readonly own: boolean;
   readonly delivery: Delivery;
-  /** Event id, once delivered. */
-  readonly id: string | undefined;
-  /** Milliseconds since 1970. */
-  readonly at: number;
+  /** Where it stands in the channel, once delivered. */
+  readonly position: ChannelPosition | undefined;
 }
 
 /** The messages of a room, each once, however often and by whichever way it came. */
 export class Timeline {
   readonly #byNonce = new Map<string, Entry>();
+  /** In the order of their coming: each begins where the server had forgotten the one before. */
+  readonly #epochs: string[] = [];
 
   has(nonce: string): boolean {
     return this.#byNonce.has(nonce);
@@ -35,45 +36,47 @@ export class Timeline {
 
   /** A message that was just written on this page. */
   write(message: ChatMessage): void {
-    const entry = {
-      message,
-      own: true,
-      delivery: "waiting",
-      id: undefined,
-      at: Date.now(),
-    } as const;
+    const entry = { message, own: true, delivery: "waiting", position: undefined } as const;
     this.#byNonce.set(message.nonce, entry);
   }
 
-  /** A message as the server sent it. */
-  deliver(message: ChatMessage, id: string, at: number): void {
+  /** A message as the server has it. */
+  deliver(message: ChatMessage, position: ChannelPosition): void {
     const known = this.#byNonce.get(message.nonce);
     if (known?.delivery === "delivered") return;
+    if (!this.#epochs.includes(position.epoch)) this.#epochs.push(position.epoch);
     const own = known?.own ?? false;
-    this.#byNonce.set(message.nonce, { message, own, delivery: "delivered", id, at });
+    this.#byNonce.set(message.nonce, { message, own, delivery: "delivered", position });
     this.#trim();
   }
 
   mark(nonce: string, delivery: "waiting" | "sending" | "failed"): void {
     const entry = this.#byNonce.get(nonce);
-    if (entry !== undefined) this.#byNonce.set(nonce, { ...entry, delivery });
+    if (entry?.position === undefined && entry !== undefined) {
+      this.#byNonce.set(nonce, { ...entry, delivery });
+    }
   }
 
   clear(): void {
     this.#byNonce.clear();
   }
 
-  /** As the server ordered them, its ids sort by time; what it has not seen yet comes last. */
+  /** As the server ordered them; what it has not seen yet comes last. */
   entries(): Entry[] {
     const all = [...this.#byNonce.values()];
-    const delivered = all.filter(({ id }) => id !== undefined);
-    const pending = all.filter(({ id }) => id === undefined);
-    return [...delivered.sort((a, b) => (a.id ?? "") < (b.id ?? "") ? -1 : 1), ...pending];
+    const delivered = all.filter(({ position }) => position !== undefined);
+    const pending = all.filter(({ position }) => position === undefined);
+    return [...delivered.sort((a, b) => this.#compare(a.position, b.position)), ...pending];
+  }
+
+  #compare(a: ChannelPosition | undefined, b: ChannelPosition | undefined): number {
+    if (a === undefined || b === undefined) return 0;
+    return this.#epochs.indexOf(a.epoch) - this.#epochs.indexOf(b.epoch) || a.offset - b.offset;
   }
 
   #trim(): void {
-    for (const { id, message } of this.entries()) {
-      if (this.#byNonce.size <= MAX_ENTRIES || id === undefined) return;
+    for (const { position, message } of this.entries()) {
+      if (this.#byNonce.size <= MAX_ENTRIES || position === undefined) return;
       this.#byNonce.delete(message.nonce);
     }
   }

@@ -50,7 +50,7 @@ export const SUITES = {
   jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: {
-    programs: [CURL, OPENSSL, CHROMIUM, PYTHON, NODE, NGINX],
+    programs: [CURL, OPENSSL, CHROMIUM, PYTHON, NODE, NGINX, REDIS],
     args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */

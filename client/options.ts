@@ -79,15 +79,16 @@ const DEFAULTS: ClientSettings = {
 
 /** Reads the options; an unknown one, a wrong type or a number out of range is refused. */
 export function readClientOptions(options: BroadcastClientOptions): ClientSettings {
-  const defaults = new Map<string, unknown>(Object.entries(DEFAULTS));
-  const settings: Record<string, unknown> = {};
+  const settings: Record<string, unknown> = { ...DEFAULTS };
   for (const [name, given] of Object.entries(options)) {
     if (given === undefined) continue;
     const value = name === "url" ? String(given) : given;
-    const fallback = defaults.get(name);
-    if (fallback === undefined) throw bad(`unknown option "${name}"`);
-    if (typeof value !== typeof fallback) {
-      throw bad(`option "${name}" must be a ${typeof fallback}`);
+    if (!Object.hasOwn(settings, name)) throw bad(`unknown option "${name}"`);
+    if (typeof value !== typeof settings[name]) {
+      throw bad(`option "${name}" must be of type ${typeof settings[name]}`);
+    }
+    if (name === "transports" && !/^(websocket|sse)(,(websocket|sse))*$/.test(String(value))) {
+      throw bad(`option "transports" must be a list of "websocket" and "sse", got "${value}"`);
     }
     if (typeof value === "number") checkNumber(name, value);
     settings[name] = value;

@@ -3,7 +3,7 @@ export const MAX_NAME_LENGTH = 200;
 
 const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;:/~]{1,200}$/;
 // deno-lint-ignore no-control-regex -- naming the control characters is the rule itself
-const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+const EVENT_NAME = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,200}$/;
 const RESERVED_PREFIX = /^(?:private|presence)-/i;
 const PRESENCE_PREFIX = /^presence-/i;
 
@@ -37,8 +37,7 @@ export function isChannelName(value: unknown): value is string {
 
 /** Tells whether a value is a valid event name. The same rule holds for event ids. */
 export function isEventName(value: unknown): value is string {
-  return typeof value === "string" && value.length > 0 && value.length <= MAX_NAME_LENGTH &&
-    !CONTROL_CHARACTER.test(value);
+  return typeof value === "string" && EVENT_NAME.test(value);
 }
 
 /**

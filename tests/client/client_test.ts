@@ -452,14 +452,20 @@ Deno.test("options: what can never work is refused with the rule", () => {
     [{}, "there is no page to take the host from"],
     [{ url: "/live" }, "there is no page"],
     [{ url: "ws://x", autoConect: true }, 'unknown option "autoConect"'],
-    [{ url: "ws://x", autoConnect: 1 }, "must be a boolean"],
+    [{ url: "ws://x", autoConnect: 1 }, "must be of type boolean"],
     [{ url: "ws://x", outboxLimit: -1 }, "from 0"],
     [{ url: "ws://x", reconnectMaxDelayMs: NaN }, "from 0"],
     [{ url: "ws://x", connectTimeoutMs: 1e12 }, "from 1"],
     [{ url: "ws://x", maxSilenceMs: Infinity }, "from 1 to 2147483647"],
     [{ url: "ws://x", maxSilenceMs: 0 }, "from 1"],
     [{ url: "ws://x", reconnectInitialDelayMs: Infinity }, "from 0 to 2147483647"],
-    [{ url: "ws://x", webSocketFactory: {} }, "must be a function"],
+    [{ url: "ws://x", webSocketFactory: {} }, "must be of type function"],
+    [{ url: "ws://x", getToken: "token" }, "must be of type function"],
+    [{ url: "ws://x", transports: "sse" }, "must be of type object"],
+    [{ url: "ws://x", transports: null }, 'must be a list of "websocket" and "sse"'],
+    [{ url: "ws://x", transports: [] }, 'must be a list of "websocket" and "sse"'],
+    [{ url: "ws://x", transports: ["sse", "carrier pigeon"] }, 'got "sse,carrier pigeon"'],
+    [{ url: "ws://x", toString: 1 }, 'unknown option "toString"'],
   ];
   for (const [options, rule] of cases) {
     const error = assertThrows(

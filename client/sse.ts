@@ -27,8 +27,9 @@ export function openEventStream(url: string, events: TransportEvents): Transport
       signal: stop.signal,
       ...init,
     });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return response;
+    if (response.ok) return response;
+    await response.body?.cancel();
+    throw new Error(`HTTP ${response.status}`);
   }
 
   function finish(code: number, reason: string): void {
@@ -92,11 +93,12 @@ export function openEventStream(url: string, events: TransportEvents): Transport
         count++;
       }
       if (count > 0) body = `[${[body, ...waiting.splice(0, count)]}]`;
-      await request(`${path}/${uplink}`, {
+      const answer = await request(`${path}/${uplink}`, {
         method: "POST",
         headers: { "airwave-uplink": "1" },
         body,
       });
+      await answer.body?.cancel();
     }
     speaking = undefined;
   }

@@ -31,6 +31,7 @@ export const SUITES = {
     args: [
       "test",
       "-A",
+      "--parallel",
       "--ignore=tests/e2e,tests/npm,tests/recipes,tests/drivers_on_servers,tests/jitter",
       "tests",
       "scripts",

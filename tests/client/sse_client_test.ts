@@ -131,6 +131,26 @@ for (const transport of ["websocket", "sse"] as const satisfies readonly Transpo
     assertEquals(told.log.filter((line) => line.startsWith("lost")), []);
   });
 
+  Deno.test(`over ${transport}, others: true reaches all but this connection, and leaves no hole`, async () => {
+    await using site = await serve({ allowClientPublish: () => true });
+    using author = new Told({ url: site.url, transports }).hold("a");
+    using other = new Told({ url: site.url, transports }).hold("a");
+    for (const told of [author, other]) await told.until("live a");
+    const channel = author.client.channel("a");
+    const { ok } = await channel.publish("e", "mine", { others: true });
+    assertEquals(ok, true);
+    await site.publish("a", "next");
+    for (const told of [author, other]) await told.until("a: next");
+    await channel.publish("e", "mine, last", { others: true });
+    await other.until("a: mine, last");
+    site.cut();
+    await site.publish("a", "missed");
+    for (const told of [author, other]) await told.until("a: missed");
+    assertEquals(author.events("a"), ["a: next", "a: missed"]);
+    assertEquals(other.events("a"), ["mine", "next", "mine, last", "missed"].map((d) => `a: ${d}`));
+    assertEquals(author.log.filter((line) => line.startsWith("lost")), []);
+  });
+
   Deno.test(`over ${transport}, a server that remembers nothing is told as lost, per channel`, async () => {
     await using site = await serve();
     using told = new Told({ url: site.url, transports }).hold("a", "b");

@@ -15,6 +15,7 @@ import {
   MemoryBackend,
   MemoryBroadcaster,
   MemoryDriver,
+  type Position,
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { Control, CONTROL_TOPIC } from "../../core/control.ts";
@@ -237,6 +238,42 @@ Deno.test("guarantee 7: while orders are not known no live event passes, and no 
   b.say("up");
   await time.tick(0);
   assertEquals(heard, ["3"]);
+});
+
+Deno.test("guarantee 7: while orders are not known nothing missed is passed on, remembered or read", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  const publish = async (id: string) =>
+    (await a.broadcaster.publish("private-x", { event: "n", data: 0, id })).position;
+  const first = await publish("1");
+  const second = await publish("2");
+  await using b = new Node(backend);
+  const resume = (after?: Position) => {
+    const heard: string[] = [];
+    const attachment = b.broadcaster.listen("private-x", {
+      live: ({ recovery, missed }) => void heard.push(`${recovery} ${missed}`),
+      event: ({ id }) => void heard.push(id),
+      lost: () => void heard.push("lost"),
+      ended() {},
+    }, { after });
+    return { heard, attachment };
+  };
+  resume();
+  await time.tick(0);
+  await publish("3");
+  b.say("down");
+  const [remembered, read] = [resume(second), resume(first)];
+  const [revoked, alsoRevoked] = [resume(second), resume(first)];
+  await time.tick(1_000);
+  for (const { heard } of [remembered, read]) assertEquals(heard, []);
+  // What a gateway does when it hears of the order.
+  for (const { attachment } of [revoked, alsoRevoked]) attachment.detach();
+  b.say("up");
+  await time.tick(0);
+  assertEquals(remembered.heard, ["ok 1", "3"]);
+  assertEquals(read.heard, ["ok 2", "2", "3"]);
+  assertEquals([revoked.heard, alsoRevoked.heard], [[], []]);
 });
 
 Deno.test("guarantee 7: a resume whose history is being read ends with an order that comes meanwhile", async () => {

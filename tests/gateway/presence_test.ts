@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  type BroadcastGatewayOptions,
   DriverBroadcaster,
   MemoryBackend,
   MemoryBroadcaster,
@@ -11,14 +12,17 @@ import { PlayedGateway, type User } from "./harness.ts";
 
 const ROOM = "presence-room";
 
-function node(broadcaster: DriverBroadcaster<User> = new MemoryBroadcaster<User>()): PlayedGateway {
+function node(
+  broadcaster: DriverBroadcaster<User> = new MemoryBroadcaster<User>(),
+  options: Partial<BroadcastGatewayOptions<User>> = {},
+): PlayedGateway {
   broadcaster.authorize("presence-*", ({ subject }) => ({
     authorized: true,
     ...(subject === undefined
       ? {}
       : { presence: { id: subject.name, colour: "red", private: { ip: "127.0.0.1" } } }),
   }));
-  return new PlayedGateway({}, broadcaster);
+  return new PlayedGateway(options, broadcaster);
 }
 
 Deno.test("the roster comes behind ok and what was missed, then who comes and goes", async () => {
@@ -124,6 +128,22 @@ Deno.test("leaving within the turn of ok leaves no member behind", async () => {
   await time.tick(6_000);
   assertEquals(await app.broadcaster.presence(ROOM), []);
   assertEquals(app.gateway.clientCount, 0);
+});
+
+Deno.test("who is cut off by the very ok leaves no member behind", async () => {
+  using time = new FakeTime();
+  await using app = node(undefined, { maxQueuedBytes: 1_024 });
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  await time.tick(0);
+  // It reads nothing any more: what is said to it soon does not fit.
+  ada.socket.bufferedAmount = 2 ** 20;
+  const rooms = Array.from({ length: 30 }, (_, n) => `${ROOM}.${n}`);
+  for (const [n, c] of rooms.entries()) ada.send({ t: "sub", c, n });
+  await time.tick(0);
+  assertEquals([ada.socket.closed?.code, app.gateway.clientCount], [4100, 0]);
+  await time.tick(5_000);
+  for (const room of rooms) assertEquals(await app.broadcaster.presence(room), []);
+  assertEquals(time.pendingTimers, 0);
 });
 
 Deno.test("who leaves two channels leaves each under its own name", async () => {

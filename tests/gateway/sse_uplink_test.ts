@@ -248,3 +248,37 @@ Deno.test("a gateway at the root of its server has its streams at /sse", async (
   });
   assertEquals(response.response.status, 404);
 });
+
+Deno.test("guarantee 7: who is disconnected loses her streams and uplinks, and is refused when she comes back", async () => {
+  await using streams = new Streams({
+    resolveSubject: byCookie,
+    identify: (subject) => Object(subject).name,
+    allowClientPublish: () => true,
+  });
+  const headers = { cookie: "ada" };
+  const ada = await streams.open({ headers, channels: ["a"] });
+  const events = await streams.open({ headers, channels: ["a"], url: `${SSE_URL}?as=events` });
+  const bob = await streams.open({ headers: { cookie: "bob" }, channels: ["a"] });
+  for (const reader of [ada, bob]) await reader.live("a");
+  const { lastEventId } = ada;
+  await streams.broadcaster.disconnect({ user: "ada" });
+  await streams.publish("a", "secret");
+  for (const reader of [ada, events]) {
+    await reader.end();
+    assertEquals(JSON.stringify(reader.messages).includes("secret"), false);
+  }
+  assertEquals((await ada.say({ t: "pub", c: "a", e: "m", d: "late" })).status, 404);
+  const back = await streams.open({ headers, channels: ["a"], lastEventId });
+  await back.end();
+  assertEquals(JSON.stringify(back.messages).includes("secret"), false);
+  const asEvents = await streams.open({
+    headers,
+    channels: ["a"],
+    lastEventId,
+    url: `${SSE_URL}?as=events`,
+  });
+  assertEquals(asEvents.response.status, 403);
+  await bob.until((reader) => reader.data("a").length === 1);
+  assertEquals(bob.data("a"), ["secret"]);
+  await bob.leave();
+});

@@ -17,9 +17,7 @@ export class PeopleView {
 
   constructor() {
     this.#toggle.addEventListener("click", () => {
-      const isOpen = this.#section.classList.toggle("open");
-      this.#toggle.ariaExpanded = String(isOpen);
-      this.#toggle.textContent = isOpen ? "Hide names" : "Show names";
+      this.#toggle.ariaExpanded = String(this.#section.classList.toggle("open"));
     });
   }
 

@@ -2,7 +2,7 @@ import { CHANNEL_NAME_RULE, isChannelName, isReservedChannel } from "../protocol
 import { Deadlines } from "./deadline.ts";
 import { BroadcastConfigError, BroadcastUnauthorizedError } from "./errors.ts";
 import { ChannelPattern } from "./pattern.ts";
-import { isPresenceInfo } from "./presence_words.ts";
+import { isPresenceInfo, type PresenceInfo } from "./presence_info.ts";
 
 /** What an authorizer is asked. */
 export interface ChannelAuthorizationRequest<Subject = unknown> {
@@ -12,16 +12,6 @@ export interface ChannelAuthorizationRequest<Subject = unknown> {
   readonly subject: Subject | undefined;
   /** What each `*` of the pattern stands for in this channel, in order. May be empty text. */
   readonly params: readonly string[];
-}
-
-/** How somebody appears on a `presence-` channel. */
-export interface PresenceInfo {
-  /** The user: one member however many connections carry it. */
-  readonly id: string;
-  /** What only the server sees: {@linkcode Broadcaster.presence} has it, no client does. */
-  readonly private?: unknown;
-  /** Anything else that all members may see: JSON values. */
-  readonly [key: string]: unknown;
 }
 
 /** What an authorizer decided. Only `authorized: true` allows. */

@@ -1,8 +1,5 @@
-import type {
-  ChannelAuthorizationResult,
-  ChannelAuthorizer,
-  PresenceInfo,
-} from "./authorization.ts";
+import type { ChannelAuthorizationResult, ChannelAuthorizer } from "./authorization.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import type { ControlListener, ControlWatch } from "./control.ts";
 import type { DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
 import type { BroadcastEventInit, Position, PublishOptions, PublishReceipt } from "./event.ts";

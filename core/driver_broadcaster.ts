@@ -10,8 +10,8 @@ import {
   Authorization,
   type ChannelAuthorizationResult,
   type ChannelAuthorizer,
-  type PresenceInfo,
 } from "./authorization.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import type { Broadcaster } from "./broadcaster.ts";
 import {
   BROADCASTER_CHECKS,

@@ -1,4 +1,4 @@
-import { type AnyBroadcastError, BroadcastHookError } from "./errors.ts";
+import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "./errors.ts";
 
 /** Hears of errors that no caller could be told of. What it throws itself is dropped. */
 export type ErrorHook = (error: AnyBroadcastError) => void;
@@ -41,4 +41,11 @@ export class ErrorReporter {
       this.report(new BroadcastHookError(`${what} threw`, { cause }));
     });
   }
+}
+
+/** An error of this library as it is; anything else was thrown by a callback. */
+export function asBroadcastError(error: unknown, message: string): AnyBroadcastError {
+  return isBroadcastError(error)
+    ? error
+    : new BroadcastHookError(`${message}: a callback threw`, { cause: error });
 }

@@ -9,8 +9,8 @@ export type {
   ChannelAuthorizationResult,
   ChannelAuthorizer,
   DefaultAccess,
-  PresenceInfo,
 } from "./authorization.ts";
+export type { PresenceInfo } from "./presence_info.ts";
 export type { Broadcaster } from "./broadcaster.ts";
 export type {
   BroadcastDriver,

@@ -1,6 +1,6 @@
 import { monotonicUlid } from "@std/ulid";
 import { utf8ByteLength } from "../protocol/bytes.ts";
-import type { PresenceInfo } from "./authorization.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { BroadcastConfigError, BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
 import type { ErrorReporter } from "./hooks.ts";

@@ -1,4 +1,4 @@
-import type { PresenceInfo } from "./authorization.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import type { AnyBroadcastError } from "./errors.ts";
 import type { ChannelEvent } from "./event.ts";

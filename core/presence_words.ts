@@ -1,6 +1,5 @@
-import { isUserId } from "../protocol/names.ts";
-import type { PresenceInfo } from "./authorization.ts";
 import type { LeasedEntry } from "./leases.ts";
+import { isPresenceInfo } from "./presence_info.ts";
 import type { PresenceWord } from "./roster.ts";
 
 /** Most words in one announcement: with descriptions of a kibibyte it stays far below a mebibyte. */
@@ -51,11 +50,6 @@ function readWord(
   if (typeof seq !== "number" || !Number.isSafeInteger(seq)) return;
   if (member === undefined) return { node, user, seq, member };
   return isPresenceInfo(member) && member.id === user ? { node, user, seq, member } : undefined;
-}
-
-/** Whether a value describes a member: an object with a user id. */
-export function isPresenceInfo(value: unknown): value is PresenceInfo {
-  return typeof value === "object" && value !== null && "id" in value && isUserId(value.id);
 }
 
 function parseJson(text: string): unknown {

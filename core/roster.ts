@@ -1,4 +1,4 @@
-import type { PresenceInfo } from "./authorization.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 
 /** A node's word on one user: present with this description, or not any more. */
 export interface PresenceWord {

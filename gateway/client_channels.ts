@@ -8,23 +8,23 @@ import { isChannelName, isPresenceChannel } from "../protocol/names.ts";
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import { Backlog, type BacklogSink } from "./backlog.ts";
 import type { Client } from "./client.ts";
-import { asBroadcastError } from "./client_publishes.ts";
+import { asBroadcastError } from "../core/hooks.ts";
 import { HeldChannel, type HeldChannelActions } from "./held_channel.ts";
 import { TokenBucket } from "./rate_limit.ts";
-import type { SessionHost } from "./session.ts";
+import type { ClientHost } from "./client_host.ts";
 
 /** For clients of revision 1, which are present and hear nothing of that. */
 const UNTOLD: PresenceListener = { here() {}, join() {}, leave() {} };
 
 /** The channels of one client: asked for, live, and told of with what happens on them. */
 export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<HeldChannel> {
-  readonly #host: SessionHost<Subject>;
+  readonly #host: ClientHost<Subject>;
   readonly #client: Client<Subject>;
   readonly #rate: TokenBucket;
   readonly #backlog: Backlog<HeldChannel>;
   readonly #held = new Map<string, HeldChannel>();
 
-  constructor(host: SessionHost<Subject>, client: Client<Subject>) {
+  constructor(host: ClientHost<Subject>, client: Client<Subject>) {
     const { subscribeRate, maxQueuedBytes } = host.settings;
     this.#host = host;
     this.#client = client;

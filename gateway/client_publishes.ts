@@ -1,4 +1,5 @@
-import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "../core/errors.ts";
+import { isBroadcastError } from "../core/errors.ts";
+import { asBroadcastError } from "../core/hooks.ts";
 import type { PublishReceipt } from "../core/event.ts";
 import type { PubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
@@ -6,7 +7,7 @@ import { isChannelName, isEventName, MAX_NAME_LENGTH } from "../protocol/names.t
 import type { Client } from "./client.ts";
 import { type ClientChannels, toWire } from "./client_channels.ts";
 import { TokenBucket } from "./rate_limit.ts";
-import type { SessionHost } from "./session.ts";
+import type { ClientHost } from "./client_host.ts";
 
 /** Longest event id that a client may choose: two characters are kept for a mark of ours. */
 const MAX_CLIENT_ID_LENGTH = MAX_NAME_LENGTH - 2;
@@ -19,7 +20,7 @@ interface PendingPublish {
 
 /** The publishes of one client, one after the other: their order is part of what it said. */
 export class ClientPublishes<Subject> {
-  readonly #host: SessionHost<Subject>;
+  readonly #host: ClientHost<Subject>;
   readonly #client: Client<Subject>;
   readonly #channels: Pick<ClientChannels<Subject>, "holds">;
   readonly #rate: TokenBucket;
@@ -27,7 +28,7 @@ export class ClientPublishes<Subject> {
   #pendingBytes = 0;
 
   constructor(
-    host: SessionHost<Subject>,
+    host: ClientHost<Subject>,
     client: Client<Subject>,
     channels: Pick<ClientChannels<Subject>, "holds">,
   ) {
@@ -112,11 +113,4 @@ export class ClientPublishes<Subject> {
   #report(error: unknown, message: string): void {
     this.#host.report(asBroadcastError(error, message));
   }
-}
-
-/** An error of this library as it is; anything else was thrown by a callback. */
-export function asBroadcastError(error: unknown, message: string): AnyBroadcastError {
-  return isBroadcastError(error)
-    ? error
-    : new BroadcastHookError(`${message}: a callback threw`, { cause: error });
 }

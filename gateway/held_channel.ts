@@ -1,5 +1,6 @@
 import type { ChannelEvent, Position } from "../core/event.ts";
-import type { ChannelAuthorizationResult, PresenceInfo } from "../core/authorization.ts";
+import type { ChannelAuthorizationResult } from "../core/authorization.ts";
+import type { PresenceInfo } from "../core/presence_info.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "../core/listener.ts";
 import type { SubFrame } from "../protocol/frames.ts";

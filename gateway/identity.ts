@@ -4,10 +4,10 @@ import { isUserId, USER_ID_RULE } from "../protocol/names.ts";
 import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
-import { asBroadcastError } from "./client_publishes.ts";
+import { asBroadcastError } from "../core/hooks.ts";
 import { LongTimer } from "./long_timer.ts";
 import { TokenBucket } from "./rate_limit.ts";
-import type { SessionHost } from "./session.ts";
+import type { ClientHost } from "./client_host.ts";
 
 /** How long before a subject expires its client is told, at most; at least half of what is left. */
 const NOTICE_MS = 30_000;
@@ -31,7 +31,7 @@ export interface IdentityOwner {
  * for them, until that expires.
  */
 export class Identity<Subject> {
-  readonly #host: SessionHost<Subject>;
+  readonly #host: ClientHost<Subject>;
   readonly #owner: IdentityOwner;
   readonly #tokens = new TokenBucket(TOKEN_RATE);
   readonly #timer = new LongTimer();
@@ -41,7 +41,7 @@ export class Identity<Subject> {
   #state: "waiting" | "known" = "waiting";
   #isAsking = false;
 
-  constructor(host: SessionHost<Subject>, owner: IdentityOwner) {
+  constructor(host: ClientHost<Subject>, owner: IdentityOwner) {
     this.#host = host;
     this.#owner = owner;
   }

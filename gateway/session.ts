@@ -1,41 +1,26 @@
-import type { Deadlines } from "../core/deadline.ts";
-import type { AnyBroadcastError } from "../core/errors.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import { parseClientMessage } from "../protocol/codec.ts";
 import type { ClientFrame, Revision, ServerFrame } from "../protocol/frames.ts";
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import type { ControlOrder } from "../core/orders.ts";
-import type { Access } from "./access.ts";
-import type { BacklogLimit } from "./backlog.ts";
 import type { Client, ClientRequest } from "./client.ts";
 import { ClientChannels } from "./client_channels.ts";
+import type { ClientHost } from "./client_host.ts";
 import { ClientPublishes } from "./client_publishes.ts";
 import type { EncodedFrame } from "./encoded_frame.ts";
-import { encode, type EventEncoder } from "./encoder.ts";
-import type { Flushable, Flusher } from "./flusher.ts";
+import { encode } from "./encoder.ts";
+import type { Flushable } from "./flusher.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { Identity, type IdentityOwner } from "./identity.ts";
-import type { PresenceFrames } from "./presence_frames.ts";
-import type { ConnectionInfo, GatewaySettings } from "./options.ts";
+import type { ConnectionInfo } from "./options.ts";
 import { OutboundQueue } from "./outbound_queue.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
 const PING = encode({ t: "ping" });
 
 /** What a session needs of its gateway. */
-export interface SessionHost<Subject> {
-  readonly settings: GatewaySettings<Subject>;
-  readonly deadlines: Deadlines;
-  readonly encoder: EventEncoder;
-  readonly flusher: Flusher;
-  readonly backlogLimit: BacklogLimit;
-  readonly access: Access<Subject>;
-  readonly presenceFrames: PresenceFrames;
-  report(error: AnyBroadcastError): void;
-  /** A channel became live on, or left, one connection. */
-  subscribed(channel: string): void;
-  unsubscribed(channel: string): void;
+export interface SessionHost<Subject> extends ClientHost<Subject> {
   ended(session: Session<Subject>, end: SessionEnd): void;
   /** The socket of a session is closed; may be told more than once. */
   gone(session: Session<Subject>): void;

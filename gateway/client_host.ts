@@ -1,0 +1,23 @@
+import type { Deadlines } from "../core/deadline.ts";
+import type { AnyBroadcastError } from "../core/errors.ts";
+import type { Access } from "./access.ts";
+import type { BacklogLimit } from "./backlog.ts";
+import type { EventEncoder } from "./encoder.ts";
+import type { Flusher } from "./flusher.ts";
+import type { GatewaySettings } from "./options.ts";
+import type { PresenceFrames } from "./presence_frames.ts";
+
+/** What the parts of a session need of their gateway. */
+export interface ClientHost<Subject> {
+  readonly settings: GatewaySettings<Subject>;
+  readonly deadlines: Deadlines;
+  readonly encoder: EventEncoder;
+  readonly flusher: Flusher;
+  readonly backlogLimit: BacklogLimit;
+  readonly access: Access<Subject>;
+  readonly presenceFrames: PresenceFrames;
+  report(error: AnyBroadcastError): void;
+  /** A channel became live on, or left, one connection. */
+  subscribed(channel: string): void;
+  unsubscribed(channel: string): void;
+}

@@ -11,6 +11,7 @@ import type { NodeConfig } from "../nodes/config.ts";
 import { NodeProcess } from "../nodes/node_process.ts";
 import { Tab } from "../nodes/tab.ts";
 import { TcpProxy } from "../servers/tcp_proxy.ts";
+import { until } from "./until.ts";
 
 /** A server of a case, and how a node reaches it. */
 export interface IdentityBackend extends AsyncDisposable {
@@ -142,9 +143,11 @@ async function frozen({ a, b }: Stage): Promise<void> {
   await bob.until("Ada's return", has("ada", "bob"));
   await using _eve = await Tab.open(b.url("eve"), ROOM);
   for (const tab of [ada, bob]) await tab.until("all three", has("ada", "bob", "eve"));
-  const stored = await a.ask({ do: "presence", channel: ROOM });
-  assert(Array.isArray(stored));
-  assertEquals(stored.map(({ id }) => id).sort(), ["ada", "bob", "eve"]);
+  // On a busy machine the node may be late with its lease once more; it is right again by itself.
+  await until("the store to be right", async () => {
+    const stored = await a.ask({ do: "presence", channel: ROOM });
+    return Array.isArray(stored) && stored.map(({ id }) => id).sort().join() === "ada,bob,eve";
+  });
 }
 
 async function churn({ a, b, proxy }: Stage): Promise<void> {

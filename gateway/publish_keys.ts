@@ -22,20 +22,15 @@ export type Verdict =
  * that does not depend on how much of them is right.
  */
 export class PublishKeys {
-  readonly #digests: Promise<readonly Uint8Array[]>;
-  readonly #hmacKeys: Promise<readonly CryptoKey[]>;
+  readonly #keys: readonly string[];
+  /** Made with the first request that needs them: a gateway that is only made leaves nothing under way. */
+  #digests: Promise<readonly Uint8Array[]> | undefined;
+  #hmacKeys: Promise<readonly CryptoKey[]> | undefined;
   /** Signatures that were accepted, oldest first, and until when they could be again. */
   readonly #seen = new Map<string, number>();
 
   constructor(keys: readonly string[]) {
-    this.#digests = Promise.all(keys.map((key) => sha256(encode(key))));
-    this.#hmacKeys = Promise.all(
-      keys.map((key) =>
-        crypto.subtle.importKey("raw", encode(key), { name: "HMAC", hash: "SHA-256" }, false, [
-          "sign",
-        ])
-      ),
-    );
+    this.#keys = keys;
   }
 
   /** Looks at the credentials of a request; its body is asked for where a signature is about it. */
@@ -44,8 +39,8 @@ export class PublishKeys {
     if (signature !== null) return await this.#judgeSignature(request, body, signature);
     const bearer = /^Bearer ([^ ]+)$/i.exec(request.headers.get("authorization") ?? "")?.[1];
     if (bearer === undefined) return { kind: "denied", reason: "a bearer key or a signature" };
-    const given = await sha256(encode(bearer));
-    const key = indexOfEqual(await this.#digests, given);
+    this.#digests ??= Promise.all(this.#keys.map((key) => sha256(encode(key))));
+    const key = indexOfEqual(await this.#digests, await sha256(encode(bearer)));
     return key < 0 ? { kind: "denied", reason: "a key that is known" } : { kind: "allowed", key };
   }
 
@@ -60,6 +55,7 @@ export class PublishKeys {
       return { kind: "denied", reason: "a time of signing within five minutes" };
     }
     const signed = encode(await textToSign(request, await body(), time));
+    this.#hmacKeys ??= Promise.all(this.#keys.map(hmacKey));
     const expected = await Promise.all(
       (await this.#hmacKeys).map(async (key) =>
         await sha256(encode(`v1=${toHex(await crypto.subtle.sign("HMAC", key, signed))}`))
@@ -108,6 +104,11 @@ function indexOfEqual(candidates: readonly Uint8Array[], given: Uint8Array): num
     if (difference === 0) found = index;
   }
   return found;
+}
+
+function hmacKey(key: string): Promise<CryptoKey> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return crypto.subtle.importKey("raw", encode(key), algorithm, false, ["sign"]);
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

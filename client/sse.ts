@@ -13,6 +13,7 @@ export function openEventStream(url: string, events: TransportEvents): Transport
   target.searchParams.set("ids", "no");
   const path = `${target.pathname.replace(/\/$/, "")}/sse`;
   const stop = new AbortController();
+  let reader: ReadableStreamDefaultReader<string> | undefined;
   const waiting: string[] = [];
   let speaking: Promise<void> | undefined;
   let uplink = "";
@@ -32,10 +33,16 @@ export function openEventStream(url: string, events: TransportEvents): Transport
     throw new Error(`HTTP ${response.status}`);
   }
 
+  /** An abort alone does not always reach a stream that is being read. */
+  function abort(): void {
+    stop.abort();
+    reader?.cancel().catch(() => {});
+  }
+
   function finish(code: number, reason: string): void {
     if (isOver) return;
     isOver = true;
-    stop.abort();
+    abort();
     events.closed(code, reason);
   }
 
@@ -59,7 +66,7 @@ export function openEventStream(url: string, events: TransportEvents): Transport
 
   async function listen(): Promise<void> {
     const { body } = await request(path, { headers: { accept: "text/event-stream" } });
-    const reader = body?.pipeThrough(new TextDecoderStream()).getReader();
+    reader = body?.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
     let event: string | undefined;
     let data: string | undefined;
@@ -115,8 +122,8 @@ export function openEventStream(url: string, events: TransportEvents): Transport
     close(code) {
       isOver = true;
       // What was said before leaving counts, as it does on a socket.
-      if (code === 1000 && speaking !== undefined) speaking.finally(() => stop.abort());
-      else stop.abort();
+      if (code === 1000 && speaking !== undefined) speaking.finally(abort);
+      else abort();
     },
   };
 }

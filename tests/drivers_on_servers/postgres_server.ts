@@ -1,7 +1,8 @@
 import postgres from "postgres";
 import { PostgresBroadcaster, type PostgresBroadcasterOptions } from "../../drivers/postgres.ts";
-import { findProgram, PGBOUNCER, POSTGRES, type Program } from "../../scripts/programs.ts";
+import { PGBOUNCER, POSTGRES } from "../../scripts/programs.ts";
 import type { NodeOptions, TrialBackend } from "../drivers/trial.ts";
+import { pathOf } from "../servers/path_of.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 import { TcpProxy } from "../servers/tcp_proxy.ts";
@@ -278,12 +279,6 @@ function findUser(...names: readonly string[]): { readonly uid: number; readonly
     if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
   }
   throw new Error(`Cannot run PostgreSQL as root: there is no user ${names.join(" or ")}`);
-}
-
-function pathOf(program: Program): string {
-  const path = findProgram(program);
-  if (path !== undefined) return path;
-  throw new Error(`Cannot find ${program.name}: "deno task test" installs it or says how to`);
 }
 
 /** Resolves once a server lets the application in: while it starts it answers, and refuses. */

@@ -6,7 +6,8 @@ import { Publisher } from "../drivers/publisher.ts";
 import { Witness } from "../drivers/witness.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
-import { pathOf, pingRedis, RedisServer } from "./redis_server.ts";
+import { pathOf } from "../servers/path_of.ts";
+import { pingRedis, RedisServer } from "./redis_server.ts";
 import { until } from "./until.ts";
 
 const CHANNELS = ["a", "b"];

@@ -1,8 +1,9 @@
 import { Redis } from "ioredis";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import type { DriverBroadcaster } from "../../core/mod.ts";
-import { findProgram, type Program, REDIS } from "../../scripts/programs.ts";
+import { REDIS } from "../../scripts/programs.ts";
 import type { NodeOptions, TrialBackend } from "../drivers/trial.ts";
+import { pathOf } from "../servers/path_of.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 import { TcpProxy } from "../servers/tcp_proxy.ts";
@@ -139,13 +140,6 @@ export class RedisBackend implements TrialBackend {
     await this.proxy[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
   }
-}
-
-/** Where a program is that `deno task test` provides. */
-export function pathOf(program: Program): string {
-  const path = findProgram(program);
-  if (path !== undefined) return path;
-  throw new Error(`Cannot find ${program.name}: "deno task test" installs it or says how to`);
 }
 
 /** Resolves once a server answers, and is not reading its data any more. */

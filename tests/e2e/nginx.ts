@@ -1,4 +1,5 @@
-import { findProgram, NGINX } from "../../scripts/programs.ts";
+import { NGINX } from "../../scripts/programs.ts";
+import { pathOf } from "../servers/path_of.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 
@@ -16,17 +17,13 @@ export class Nginx implements AsyncDisposable {
 
   /** Starts it on a free port, in front of another port of loopback. */
   static async start(upstreamPort: number): Promise<Nginx> {
-    const command = findProgram(NGINX);
-    if (command === undefined) {
-      throw new Error(`Cannot find nginx: "deno task test" installs it or says how to`);
-    }
     const port = freePort();
     const url = `http://127.0.0.1:${port}`;
     const folder = await Deno.makeTempDir({ prefix: "airwave-nginx-" });
     const config = `${folder}/nginx.conf`;
     await Deno.writeTextFile(config, configuration(folder, port, upstreamPort));
     const process = await ServerProcess.start({
-      command,
+      command: pathOf(NGINX),
       args: ["-p", folder, "-e", `${folder}/error.log`, "-c", config],
       // It ends its worker and closes what is open.
       killSignal: "SIGTERM",

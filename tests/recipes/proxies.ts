@@ -1,6 +1,6 @@
 import { ROOT } from "../../scripts/project.ts";
 import { CADDY, NGINX } from "../../scripts/programs.ts";
-import { pathOf } from "../drivers_on_servers/redis_server.ts";
+import { pathOf } from "../servers/path_of.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 

@@ -68,10 +68,7 @@ export type HistoryRead =
 
 /** Where a driver reports what no caller can be told of. None of the members throws. */
 export interface DriverHost {
-  /**
-   * The backplane became reachable, or is not any more, for this reason. A driver says `up` only after
-   * every open sink was told `live`, so that whoever asks then asks channels that are in step.
-   */
+  /** The backplane became reachable, or is not any more, for this reason. */
   health(state: Exclude<BackplaneState, "closed">, cause?: unknown): void;
   /** Something failed beside every call, such as a message that is none of ours. */
   report(error: AnyBroadcastError): void;

@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { existing, ROOT, SOURCES } from "../scripts/project.ts";
+import { linksIn, read } from "./links.ts";
 
 const PAGES = ["", "docs/", "examples/recipes/"].flatMap((folder) =>
   [...Deno.readDirSync(`${ROOT}/${folder}`)].map(({ name }) => `${folder}${name}`)
@@ -9,8 +10,8 @@ const PAGES = ["", "docs/", "examples/recipes/"].flatMap((folder) =>
 
 Deno.test("every link between the pages and into the code leads somewhere", () => {
   const dead = PAGES.flatMap((page) =>
-    linksIn(read(page), page).filter((path) => existing([path]).length === 0)
-      .map((path) => `${page}: ${path}`)
+    linksIn(read(page), page).filter(({ path }) => existing([path]).length === 0)
+      .map(({ path }) => `${page}: ${path}`)
   );
   assertEquals(dead, []);
 });
@@ -23,7 +24,7 @@ Deno.test("every guarantee has a test that names it, in a file that README.md na
   );
   for (const [row, number] of rows) {
     const names = new RegExp(`"guarantee ${number}: `);
-    assert(linksIn(row).some((path) => names.test(read(path))), `guarantee ${number}`);
+    assert(linksIn(row).some(({ path }) => names.test(read(path))), `guarantee ${number}`);
   }
 });
 
@@ -49,16 +50,5 @@ function modulesIn(path: string): string[] {
   if (path.endsWith(".ts")) return [path];
   return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name }) =>
     modulesIn(`${path}/${name}`)
-  );
-}
-
-function read(path: string): string {
-  return Deno.readTextFileSync(`${ROOT}/${path}`);
-}
-
-/** Where the links of a page lead, seen from the root folder. */
-function linksIn(text: string, page = ""): string[] {
-  return [...text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path = ""]) =>
-    new URL(path, `file:///${page}`).pathname.slice(1)
   );
 }

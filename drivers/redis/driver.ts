@@ -25,7 +25,7 @@ import { PLAIN, Subscriber } from "./subscriber.ts";
 import { decodeMessage, encodeMessage } from "./wire.ts";
 
 /** Publishes that may be under way at once; the next is refused before it is counted. */
-const MAX_PENDING_CHARACTERS = 64 * 1024 * 1024;
+const MAX_PENDING = { events: 20_000, characters: 64 * 1024 * 1024 };
 
 /** Carries events over Redis: a connection for commands, and one, or one a shard, that listens. */
 export class RedisDriver implements BroadcastDriver {
@@ -41,8 +41,8 @@ export class RedisDriver implements BroadcastDriver {
   readonly #feeds = new Set<Feed>();
   #host: DriverHost | undefined;
   #state: "connecting" | "up" | "down" | "closed" = "connecting";
-  /** Characters of data in publishes that are under way. */
-  #pending = 0;
+  /** Publishes that are under way, and the characters of their data. */
+  readonly #pending = { events: 0, characters: 0 };
   #closing: Promise<void> | undefined;
 
   /** Begins to connect. */
@@ -88,16 +88,18 @@ export class RedisDriver implements BroadcastDriver {
   async publish(channel: string, record: EventRecord): Promise<Position | undefined> {
     this.#assertOpen("publish");
     const { length } = record.json;
-    if (this.#pending + length > MAX_PENDING_CHARACTERS) {
-      throw new Error(
-        `More than ${MAX_PENDING_CHARACTERS} characters of data wait for Redis already`,
-      );
-    }
-    this.#pending += length;
+    const pending = this.#pending;
+    // An event takes room beside its data: many small ones have to be bounded as well.
+    const isFull = pending.events >= MAX_PENDING.events ||
+      pending.characters + length > MAX_PENDING.characters;
+    if (isFull) throw new Error(`Too many events wait for Redis: ${pending.events}`);
+    pending.events++;
+    pending.characters += length;
     try {
       return await (this.#history?.publish(channel, record) ?? this.#send(channel, record));
     } finally {
-      this.#pending -= length;
+      pending.events--;
+      pending.characters -= length;
     }
   }
 

@@ -101,3 +101,15 @@ Deno.test("closing one node of a shared memory leaves the other alone", async ()
   await staying.publish("c", { event: "n", data: 1 });
   assertEquals((await subscription.next()).value?.data, 1);
 });
+
+Deno.test("guarantee 11: two broadcasters in one process hear nothing of each other", async () => {
+  await using ours = new MemoryBroadcaster();
+  await using theirs = new MemoryBroadcaster();
+  await using subscription = ours.subscribe("c");
+  await subscription.ready;
+  const first = await theirs.publish("c", { event: "n", data: "theirs", id: "1" });
+  const second = await ours.publish("c", { event: "n", data: "ours", id: "1" });
+  assertEquals((await subscription.next()).value?.data, "ours");
+  assertEquals([first.position?.offset, second.position?.offset], [1, 1]);
+  assertNotEquals(first.position?.epoch, second.position?.epoch);
+});

@@ -1,9 +1,11 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { BroadcastConfigError } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { Batches } from "../../drivers/redis/batches.ts";
+import { RedisDriver } from "../../drivers/redis/driver.ts";
 import { hashSlot } from "../../drivers/redis/hash_slot.ts";
+import { readRedisOptions } from "../../drivers/redis/options.ts";
 import { decodeMessage, decodeRecord, encodeMessage } from "../../drivers/redis/wire.ts";
 
 const MAX_BYTES = 10_000;
@@ -112,4 +114,24 @@ Deno.test("what waits on a busy channel goes together, in order, and fails toget
   const last = publish(4);
   steps[2]?.answer.resolve();
   assertEquals((await last).offset, 4);
+});
+
+Deno.test("guarantee 6: what waits for Redis is bounded, and what is too much rejects at once", async () => {
+  for (const [dataLength, fits] of [[1, 20_000], [1024 * 1024, 64]] as const) {
+    const driver = new RedisDriver(
+      readRedisOptions({ url: "redis://127.0.0.1:1", prefix: "a", timeoutMs: 600_000 }),
+    );
+    const record = { id: "1", event: "n", json: "1".repeat(dataLength) };
+    const waiting = Array.from({ length: fits }, (_, i) => driver.publish(`${i % 10}`, record));
+    await assertRejects(() => driver.publish("c", record), Error, `wait for Redis: ${fits}`);
+    const outcomes = Promise.allSettled(waiting);
+    await driver.close();
+    // They waited until they were called off: none was refused before.
+    for (const outcome of await outcomes) {
+      assertEquals(
+        String(outcome.status === "rejected" && outcome.reason).includes("Too many"),
+        false,
+      );
+    }
+  }
 });

@@ -11,6 +11,8 @@ export class Deadlines {
 
   /** Settles as the answer does, or rejects after `ms` milliseconds, on `close()` and after it. */
   race<T>(answer: T | Promise<T>, ms: number): Promise<T> {
+    // What was answered at once, as most rules do, needs no timer.
+    if (!isThenable(answer) && this.#state === "open") return Promise.resolve(answer);
     return new Promise((resolve, reject) => {
       const giveUp = (reason: string) => {
         clearTimeout(timer);
@@ -32,4 +34,8 @@ export class Deadlines {
     this.#state = "closed";
     for (const giveUp of this.#pending) giveUp(CLOSED);
   }
+}
+
+function isThenable(answer: unknown): boolean {
+  return typeof answer === "object" && answer !== null && "then" in answer;
 }

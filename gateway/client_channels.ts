@@ -21,15 +21,14 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   readonly #host: ClientHost<Subject>;
   readonly #client: Client<Subject>;
   readonly #rate: TokenBucket;
-  readonly #backlog: Backlog<HeldChannel>;
+  /** Made with the first event that was missed. */
+  #backlog: Backlog<HeldChannel> | undefined;
   readonly #held = new Map<string, HeldChannel>();
 
   constructor(host: ClientHost<Subject>, client: Client<Subject>) {
-    const { subscribeRate, maxQueuedBytes } = host.settings;
     this.#host = host;
     this.#client = client;
-    this.#rate = new TokenBucket(subscribeRate);
-    this.#backlog = new Backlog(this, host.flusher, host.backlogLimit, maxQueuedBytes);
+    this.#rate = new TokenBucket(host.settings.subscribeRate);
   }
 
   get hasRoom(): boolean {
@@ -63,7 +62,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   /** Gives all of them up without a word. */
   releaseAll(): void {
     for (const channel of [...this.#held.values()]) this.#release(channel);
-    this.#backlog.clear();
+    this.#backlog?.clear();
   }
 
   /** Asks for every channel again whether it may be held. */
@@ -95,6 +94,8 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
 
   event(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
     if (!isMissed && channel.backlog === 0) return this.deliver(channel, event, false);
+    const { flusher, backlogLimit, settings } = this.#host;
+    this.#backlog ??= new Backlog(this, flusher, backlogLimit, settings.maxQueuedBytes);
     const isTaken = isMissed
       ? this.#backlog.missed(channel, event)
       : this.#backlog.live(channel, event);

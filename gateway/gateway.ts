@@ -15,6 +15,7 @@ import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
 import { Flusher } from "./flusher.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { HttpPublish } from "./http_publish.ts";
 import { OriginPolicy } from "./origin.ts";
@@ -95,6 +96,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       deadlines: this.#deadlines,
       encoder: new EventEncoder(),
       flusher: new Flusher(),
+      heartbeats: new Heartbeats(settings.pingIntervalMs, settings.pongTimeoutMs),
       backlogLimit: new BacklogLimit(settings.maxBacklogBytes),
       access: new Access(
         settings.broadcaster,

@@ -42,9 +42,9 @@ export class HeldChannel implements ChannelListener {
   readonly #actions: HeldChannelActions;
   #state: "asking" | "opening" | "live" | "released" = "asking";
   #attachment: Attachment | undefined;
-  readonly #expiry = new LongTimer();
+  #expiry: LongTimer | undefined;
   /** Ends the watch of who is present. */
-  #unwatch = () => {};
+  #unwatch: (() => void) | undefined;
 
   constructor(request: SubFrame, actions: HeldChannelActions) {
     this.name = request.c;
@@ -74,7 +74,8 @@ export class HeldChannel implements ChannelListener {
 
   /** The rule said yes again: until then, or for good. */
   holdUntil(expiresAt: number | undefined): void {
-    if (expiresAt === undefined) return this.#expiry.clear();
+    if (expiresAt === undefined) return this.#expiry?.clear();
+    this.#expiry ??= new LongTimer();
     this.#expiry.set(Math.max(0, expiresAt - Date.now()), () => this.#actions.expired(this));
   }
 
@@ -87,8 +88,8 @@ export class HeldChannel implements ChannelListener {
   /** Ends it without a word to the client. Idempotent. */
   release(): void {
     this.#state = "released";
-    this.#expiry.clear();
-    this.#unwatch();
+    this.#expiry?.clear();
+    this.#unwatch?.();
     this.#attachment?.detach();
   }
 

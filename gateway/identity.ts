@@ -33,8 +33,9 @@ export interface IdentityOwner {
 export class Identity<Subject> {
   readonly #host: ClientHost<Subject>;
   readonly #owner: IdentityOwner;
-  readonly #tokens = new TokenBucket(TOKEN_RATE);
-  readonly #timer = new LongTimer();
+  /** Both made when they are needed: most identities come with the request and stay. */
+  #tokens: TokenBucket | undefined;
+  #timer: LongTimer | undefined;
   #subject: Subject | undefined;
   #user: string | undefined;
   /** `waiting` for the first token: nothing else of the client is heard. */
@@ -62,7 +63,7 @@ export class Identity<Subject> {
   start(subject: Subject | undefined): void {
     const { resolveToken, authTimeoutMs } = this.#host.settings;
     if (subject === undefined && resolveToken !== undefined) {
-      this.#timer.set(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
+      this.#wait(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
     } else {
       try {
         this.#accept(subject, this.#identify(subject));
@@ -78,6 +79,7 @@ export class Identity<Subject> {
     const request = { c: "", n };
     const { resolveToken, authorizationTimeoutMs } = this.#host.settings;
     if (resolveToken === undefined) return this.#owner.refuse(request, "token refused");
+    this.#tokens ??= new TokenBucket(TOKEN_RATE);
     if (this.#isAsking || !this.#tokens.take()) return this.#owner.refuse(request, "rate limited");
     this.#isAsking = true;
     try {
@@ -99,7 +101,7 @@ export class Identity<Subject> {
   }
 
   stop(): void {
-    this.#timer.clear();
+    this.#timer?.clear();
   }
 
   #accept(subject: Subject | undefined, user: string | undefined, answer = () => {}): void {
@@ -107,7 +109,7 @@ export class Identity<Subject> {
     this.#subject = subject;
     this.#user = user;
     this.#state = "known";
-    this.#timer.clear();
+    this.#timer?.clear();
     const expiresAtMs = expiryOf(subject);
     if (!(expiresAtMs > Date.now())) return this.#owner.end(CLOSE.subjectExpired);
     if (expiresAtMs < Infinity) this.#expireAt(expiresAtMs);
@@ -118,13 +120,18 @@ export class Identity<Subject> {
   #expireAt(expiresAtMs: number): void {
     const remainingMs = expiresAtMs - Date.now();
     const end = () => this.#owner.end(CLOSE.subjectExpired);
-    if (this.#owner.revision === 1) return this.#timer.set(remainingMs, end);
+    if (this.#owner.revision === 1) return this.#wait(remainingMs, end);
     const noticeMs = Math.min(NOTICE_MS, remainingMs / 2);
-    this.#timer.set(remainingMs - noticeMs, () => {
+    this.#wait(remainingMs - noticeMs, () => {
       // By the clock: what slept wakes up behind its time.
-      this.#timer.set(Math.max(0, expiresAtMs - Date.now()), end);
+      this.#wait(Math.max(0, expiresAtMs - Date.now()), end);
       this.#owner.send({ t: "exp", s: Math.floor(noticeMs / 1000) });
     });
+  }
+
+  #wait(ms: number, call: () => void): void {
+    this.#timer ??= new LongTimer();
+    this.#timer.set(ms, call);
   }
 
   #identify(subject: Subject | undefined): string | undefined {

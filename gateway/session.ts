@@ -11,7 +11,7 @@ import { ClientPublishes } from "./client_publishes.ts";
 import type { EncodedFrame } from "./encoded_frame.ts";
 import { encode } from "./encoder.ts";
 import type { Flushable } from "./flusher.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import type { Beating, Heartbeats } from "./heartbeats.ts";
 import { Identity, type IdentityOwner } from "./identity.ts";
 import type { ConnectionInfo } from "./options.ts";
 import { OutboundQueue } from "./outbound_queue.ts";
@@ -19,8 +19,15 @@ import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
 const PING = encode({ t: "ping" });
 
+/** A frame that waits, and the characters it came in. */
+interface Unheard {
+  readonly frame: ClientFrame;
+  readonly size: number;
+}
+
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> extends ClientHost<Subject> {
+  readonly heartbeats: Heartbeats;
   ended(session: Session<Subject>, end: SessionEnd): void;
   /** The socket of a session is closed; may be told more than once. */
   gone(session: Session<Subject>): void;
@@ -38,18 +45,20 @@ export interface SessionEnd {
  * One connection: reads the client's frames, asks the rules, passes events on. It ends when it
  * decides to or when its socket did, whichever comes first, and leaves nothing behind.
  */
-export class Session<Subject> implements SocketEvents, Client<Subject>, Flushable, IdentityOwner {
+export class Session<Subject>
+  implements SocketEvents, Client<Subject>, Flushable, IdentityOwner, Beating {
   readonly id: string = crypto.randomUUID();
   readonly revision: Revision;
+  wasHeard = true;
   readonly #socket: GatewaySocket;
   readonly #host: SessionHost<Subject>;
   readonly #queue: OutboundQueue;
-  #heartbeat: Heartbeat | undefined;
   readonly #channels: ClientChannels<Subject>;
-  readonly #publishes: ClientPublishes<Subject>;
+  /** Made with the first publish: most clients only listen. */
+  #publishes: ClientPublishes<Subject> | undefined;
   readonly #identity: Identity<Subject>;
-  /** What the client said before it is known who she is. */
-  #unheard: { readonly frame: ClientFrame; readonly size: number }[] = [];
+  /** What the client said before it is known who she is; nothing for most. */
+  #unheard: Unheard[] | undefined;
   #unheardBytes = 0;
   /**
    * `joining` until it is known who is there, `leaving` when it was told to come back later: in both,
@@ -69,7 +78,6 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     });
     this.#identity = new Identity(host, this);
     this.#channels = new ClientChannels(host, this);
-    this.#publishes = new ClientPublishes(host, this, this.#channels);
   }
 
   /** Who this connection is, as hooks are told. */
@@ -96,13 +104,18 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     this.#state = "open";
     announce();
     if (this.isEnded) return;
-    const { pingIntervalMs, pongTimeoutMs, maxFrameBytes } = this.#host.settings;
-    this.#heartbeat = new Heartbeat(pingIntervalMs, pongTimeoutMs, {
-      ping: () => this.sendEncoded(PING),
-      dead: () => this.end(CLOSE.pingTimeout),
-    });
+    this.#host.heartbeats.add(this);
+    const { pingIntervalMs, maxFrameBytes } = this.#host.settings;
     const limits = { v: 2, ping: pingIntervalMs, max: maxFrameBytes };
     this.send({ t: "welcome", id: this.id, ...(this.revision === 1 ? {} : limits) });
+  }
+
+  ping(): void {
+    this.sendEncoded(PING);
+  }
+
+  dead(): void {
+    this.end(CLOSE.pingTimeout);
   }
 
   /**
@@ -127,7 +140,7 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
   }
 
   message(data: unknown): void {
-    this.#heartbeat?.heard();
+    this.wasHeard = true;
     if (this.#state !== "open") return;
     if (typeof data !== "string") {
       // No frame is binary, but what is dropped must not be free of the limit either.
@@ -159,7 +172,7 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     this.#queue.flush();
     if (!this.#finish(close.code, close.reason)) return;
     // What a client said before it left counts; what is left of one that was cut off does not.
-    this.#publishes.clear();
+    this.#publishes?.clear();
     try {
       this.#socket.close(close.code, close.reason);
     } catch {
@@ -170,7 +183,7 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
   /** Ends a session that leaves once nothing is on its way any more; true when it has ended. */
   flush(): boolean {
     if (this.#state !== "leaving") return true;
-    if (!this.#queue.flush() || !this.#publishes.isIdle) return false;
+    if (!this.#queue.flush() || this.#publishes?.isIdle === false) return false;
     this.end(CLOSE.draining);
     return true;
   }
@@ -179,9 +192,9 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     if (this.#state === "ended") return false;
     const wasWelcomed = this.#state !== "joining";
     this.#state = "ended";
-    this.#heartbeat?.stop();
+    this.#host.heartbeats.delete(this);
     this.#identity.stop();
-    this.#unheard = [];
+    this.#unheard = undefined;
     this.#queue.clear();
     this.#host.flusher.remove(this);
     this.#channels.releaseAll();
@@ -194,7 +207,9 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
     const { user } = this;
     if (user !== undefined) this.#assertMayConnect(user);
     if (!isFirst) return this.#channels.reauthorize();
-    for (const { frame, size } of this.#unheard.splice(0)) this.#receive(frame, size);
+    const unheard = this.#unheard ?? [];
+    this.#unheard = undefined;
+    for (const { frame, size } of unheard) this.#receive(frame, size);
   }
 
   /** Asks for every channel again whether it may be held. */
@@ -221,8 +236,9 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
   #keepUnheard(frame: ClientFrame, size: number): void {
     const { maxQueuedBytes, subscribeRate } = this.#host.settings;
     this.#unheardBytes += size;
-    if (this.#unheardBytes <= maxQueuedBytes && this.#unheard.length < subscribeRate.burst) {
-      this.#unheard.push({ frame, size });
+    const unheard = this.#unheard ??= [];
+    if (this.#unheardBytes <= maxQueuedBytes && unheard.length < subscribeRate.burst) {
+      unheard.push({ frame, size });
     } else if (frame.t === "sub" || frame.t === "pub") {
       this.refuse(frame, frame.t === "sub" ? "rate limited" : "publish rate limited");
     }
@@ -238,6 +254,7 @@ export class Session<Subject> implements SocketEvents, Client<Subject>, Flushabl
       case "unsub":
         return this.#channels.unsubscribe(frame);
       case "pub":
+        this.#publishes ??= new ClientPublishes(this.#host, this, this.#channels);
         return this.#publishes.accept(frame, size);
       case "auth":
         this.#identity.renew(frame);

@@ -6,8 +6,8 @@ interface Timer {
 }
 
 /**
- * Replaces the platform's timers and `Date.now` until it is disposed, so that a test decides what
- * time it is. Timers fire in the order they are due, those due together in the order they were set.
+ * Replaces the platform's timers, `Date.now` and `performance.now` until it is disposed, so that a
+ * test decides what time it is. Timers fire in the order they are due, those due together in the order they were set.
  *
  * @example
  * ```ts
@@ -41,6 +41,7 @@ export class FakeTime implements Disposable {
     this.#replace(globalThis, "clearTimeout", clear);
     this.#replace(globalThis, "clearInterval", clear);
     this.#replace(Date, "now", () => this.#nowMs);
+    this.#replace(performance, "now", () => this.#nowMs);
   }
 
   /** What `Date.now()` returns. */

@@ -37,9 +37,12 @@ Deno.test("a timer set by a timer fires within the same tick", async () => {
 Deno.test("the platform's own timers and clock are back afterwards", () => {
   const { setTimeout: before } = globalThis;
   const { now } = Date;
+  const { now: monotonic } = performance;
   {
-    using _time = new FakeTime();
+    using _time = new FakeTime(0);
     assertEquals(globalThis.setTimeout === before, false);
+    assertEquals([Date.now(), performance.now()], [0, 0]);
   }
   assertEquals([globalThis.setTimeout === before, Date.now === now], [true, true]);
+  assertEquals(performance.now === monotonic, true);
 });

@@ -1,7 +1,7 @@
 import type { Listeners } from "./listeners.ts";
 import type { ClientPublishOptions, ClientPublishResult } from "./outbox.ts";
 import type { ChannelPosition } from "./position.ts";
-import { ChannelPresence } from "./presence.ts";
+import type { ChannelPresence } from "./presence.ts";
 import type { EventInfo, Subscription } from "./subscription.ts";
 
 /** Names and data types of a channel's events; any name with unknown data unless told. */
@@ -15,7 +15,7 @@ export interface ChannelOwner {
     data: unknown,
     options: ClientPublishOptions,
   ): Promise<ClientPublishResult>;
-  sync(): void;
+  sync(channel: string): void;
 }
 
 /**
@@ -61,7 +61,13 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
     this.#listeners = listeners;
     this.#subscription = subscription;
     this.#owner = owner;
-    this.presence = new ChannelPresence(subscription, listeners);
+    this.presence = {
+      members: subscription.members,
+      get count() {
+        return subscription.memberCount ?? this.members.size;
+      },
+      on: (change, listener) => listeners.add("\0" + change, listener),
+    };
     this.ready = new Promise((resolve) => {
       if (subscription.isLive) resolve(subscription.position);
       else listeners.add("\0subscribed", ({ position }) => resolve(position));
@@ -70,16 +76,12 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
 
   /** Whether the server has said that this channel is live on the current connection. */
   get subscribed(): boolean {
-    return this.#isHeld && this.#subscription.isLive;
+    return this.#subscription.isLive && this.#subscription.holds.has(this.#listeners);
   }
 
   /** The last event that was handed over, or where the subscription began. */
   get position(): ChannelPosition | undefined {
     return this.#subscription.position;
-  }
-
-  get #isHeld(): boolean {
-    return this.#subscription.holds.has(this.#listeners);
   }
 
   /**
@@ -139,6 +141,6 @@ export class BroadcastChannel<Events extends Record<keyof Events, any> = Channel
   leave(): void {
     this.#listeners.clear();
     this.#subscription.holds.delete(this.#listeners);
-    this.#owner.sync();
+    this.#owner.sync(this.name);
   }
 }

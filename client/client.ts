@@ -1,19 +1,15 @@
 import { CLIENT_LEFT, type CloseCode, closeVerdict } from "../protocol/close_codes.ts";
-import type { ErrFrame, GoneFrame, ServerFrame } from "../protocol/frames.ts";
+import { encodeFrame } from "../protocol/codec.ts";
+import type { ServerFrame } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { Announcer } from "./announcer.ts";
 import { BroadcastChannel, type ChannelEvents, type ChannelOwner } from "./channel.ts";
-import { Connection, type ConnectionStep } from "./connection.ts";
-import {
-  type BroadcastClientError,
-  type BroadcastClientErrorInit,
-  failure,
-  invalidArgument,
-} from "./errors.ts";
+import { Connection, type ConnectionEnd, type ConnectionEvents } from "./connection.ts";
+import { type BroadcastClientError, failure, invalidArgument } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type BroadcastClientOptions, type ClientSettings, readClientOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import { reportOnPage, watchPage } from "./page.ts";
+import { watchPage } from "./page.ts";
 import type { ChannelPosition } from "./position.ts";
 import { Retry } from "./retry.ts";
 import { Subscription, type SubscriptionActions } from "./subscription.ts";
@@ -63,23 +59,19 @@ export interface BroadcastClientEvents {
  */
 export class BroadcastClient implements Disposable {
   readonly #settings: ClientSettings;
-  readonly #listeners = new Listeners((cause, name) => this.#onThrow(cause, name));
   readonly #announcer = new Announcer();
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #outbox: Outbox;
   readonly #retry: Retry;
-  readonly #owner: ChannelOwner & SubscriptionActions;
+  readonly #actions: ChannelOwner & SubscriptionActions & ConnectionEvents;
   #state: ConnectionState = "disconnected";
   #connection: Connection | undefined;
   /** Whether a refusal was answered with a fresh token already. */
   #askedAgain = false;
   /** Counts requests. */
   #number = 0;
-  /** Which of the transports is tried, counted on past the last one; one that worked is kept. */
-  #transport = 0;
-  /** Attempts that came to nothing since a server's last welcome. */
-  #unwelcome = 0;
-  #syncing = false;
+  /** Counts attempts without a welcome; each transport is given two, and one that worked is kept. */
+  #attempt = 0;
   #stopWatchingPage = () => {};
 
   /**
@@ -90,37 +82,31 @@ export class BroadcastClient implements Disposable {
    */
   constructor(options: BroadcastClientOptions = {}) {
     this.#settings = readClientOptions(options);
-    this.#outbox = new Outbox(this.#settings, {
-      post: (texts) => this.connected ? this.#connection?.post(texts) : undefined,
-      refused: (frame) => this.#onRefused("publish", frame),
-    });
+    this.#outbox = new Outbox(
+      this.#settings,
+      this.#announcer,
+      (text) => this.#connection?.send(text),
+    );
     this.#retry = new Retry(
       this.#settings,
       () => this.#open(),
-      (delayMs) => this.#emit("reconnecting", { attempt: this.#retry.failed, delayMs }),
+      (delayMs) => this.#announcer.tell("reconnecting", { attempt: this.#retry.failed, delayMs }),
     );
-    this.#owner = {
-      publish: (...publish) => {
+    this.#actions = {
+      publish: (channel, ...publish) => {
         // What is asked for comes first, so that a page hears its own first event.
-        if (this.#syncing) this.#sync();
-        return this.#outbox.publish(++this.#number, ...publish);
+        this.#sync(channel);
+        return this.#outbox.publish(++this.#number, channel, ...publish);
       },
-      ask: (t, c, position) => {
-        if (this.#connection?.revision === 1) return void this.#connection.send({ t, c });
+      ask: (t, c, p) => {
         const n = ++this.#number;
-        const p = position && { e: position.epoch, o: position.offset };
-        this.#connection?.send({ t, c, n, p });
-        return n;
+        return this.#connection?.send(encodeFrame({ t, c, n, p })) && n;
       },
-      sync: () => this.#scheduleSync(),
-      tell: (subscription, what, info) => {
-        this.#announcer.announce(() => {
-          this.#listeners.call(what, info);
-          for (const listeners of subscription.holds) listeners.call("\0" + what, info);
-        });
-      },
+      sync: (channel) => this.#scheduleSync(channel),
       isForOthers: (frame) => this.#outbox.isForOthers(frame),
-      refused: (frame) => this.#onRefused("subscribe", frame),
+      open: () => this.#onOpen(),
+      frame: (frame) => this.#onFrame(frame),
+      closed: (end) => this.#onClosed(end),
     };
     if (this.#settings.autoConnect) this.connect();
   }
@@ -143,21 +129,19 @@ export class BroadcastClient implements Disposable {
   /** Connects, unless that is under way already. */
   connect(): void {
     if (this.#state !== "disconnected") return;
-    this.#announcer.change(() => {
-      this.#retry.reset();
-      this.#stopWatchingPage = watchPage(() => {
-        this.#retry.hurry();
-        this.#connection?.probe();
-      });
-      this.#setState("connecting");
-      this.#open();
+    this.#retry.reset();
+    this.#stopWatchingPage = watchPage(() => {
+      this.#retry.hurry();
+      this.#connection?.probe();
     });
+    this.#open();
+    this.#setState("connecting");
   }
 
   /** Closes the connection and stops trying. Channels are kept for the next `connect()`. */
   disconnect(): void {
     if (this.#state === "disconnected") return;
-    this.#stop(CLIENT_LEFT);
+    this.#announcer.change(() => this.#stop(CLIENT_LEFT));
   }
 
   /** The same as {@linkcode BroadcastClient.disconnect}, for `using`. */
@@ -182,15 +166,15 @@ export class BroadcastClient implements Disposable {
     const action = "hold a channel";
     if (!isChannelName(name)) throw invalidArgument(action, CHANNEL_NAME_RULE, name);
     const subscription = this.#subscriptions.get(name) ??
-      new Subscription(name, this.#settings, this.#owner);
+      new Subscription(name, this.#settings, this.#announcer, this.#actions);
     if (after && subscription.holds.size) {
       throw invalidArgument(action, '"after" is for who holds it first', name);
     }
-    const listeners = new Listeners((cause, event) => this.#onThrow(cause, event, name));
+    const listeners = new Listeners(this.#announcer, name);
     this.#subscriptions.set(name, subscription);
     subscription.hold(listeners, after);
-    this.#scheduleSync();
-    return new BroadcastChannel<Events>(name, listeners, subscription, this.#owner);
+    this.#scheduleSync(name);
+    return new BroadcastChannel<Events>(name, listeners, subscription, this.#actions);
   }
 
   /**
@@ -202,148 +186,89 @@ export class BroadcastClient implements Disposable {
     event: Name,
     listener: (info: BroadcastClientEvents[Name]) => unknown,
   ): () => void {
-    return this.#listeners.add(event, listener);
-  }
-
-  #emit<Name extends keyof BroadcastClientEvents>(
-    event: Name,
-    info: BroadcastClientEvents[Name],
-  ): void {
-    this.#announcer.announce(() => this.#listeners.call(event, info));
+    return this.#announcer.listeners.add(event, listener);
   }
 
   #setState(state: ConnectionState): void {
     const old = this.#state;
     this.#state = state;
-    if (old !== state) this.#emit("state", { old, new: state });
+    if (old !== state) this.#announcer.tell("state", { old, new: state });
   }
 
   #open(): void {
     const { transports } = this.#settings;
-    const transport = transports[this.#transport % transports.length];
-    this.#connection = new Connection(this.#settings, transport, {
-      number: () => ++this.#number,
-      open: () => this.#announcer.change(() => this.#onOpen()),
-      frame: (frame) => this.#announcer.change(() => this.#receive(frame)),
-      malformed: (reason) => this.#report(failure("protocol", "read a message", reason)),
-      failed: (step, cause) => this.#onFailed(step, cause),
-      closed: (how, delayMs) => this.#onClosed(how, delayMs),
-    });
+    this.#connection = new Connection(
+      this.#settings,
+      transports[(this.#attempt >> 1) % transports.length],
+      this.#announcer,
+      this.#actions,
+    );
   }
 
   #onOpen(): void {
     this.#retry.reset();
     this.#askedAgain = false;
-    this.#unwelcome = 0;
+    this.#attempt -= this.#attempt % 2;
     if (this.connected) return;
     this.#setState("connected");
-    this.#sync();
+    for (const name of this.#subscriptions.keys()) this.#sync(name);
     this.#outbox.sendAll();
-    this.#emit("open", { id: this.id ?? "" });
+    this.#announcer.tell("open", { id: this.id ?? "" });
   }
 
-  #receive(frame: ServerFrame): void {
+  #onFrame(frame: ServerFrame): void {
     if ((frame.t === "ok" || frame.t === "err") && this.#outbox.answer(frame)) return;
     if ("c" in frame) this.#subscriptions.get(frame.c)?.receive(frame);
   }
 
-  #onRefused(
-    what: "publish" | "subscribe",
-    { c: channel, r: reason }: ErrFrame | GoneFrame,
-  ): void {
-    const action = `${what} on "${channel}"`;
-    this.#report(failure(`${what}_refused`, action, reason, { channel, reason }));
-  }
-
-  /** A connection could not even begin. */
-  #onFailed(step: ConnectionStep, cause: unknown): void {
-    const rule = step === "token" ? "getToken failed" : "the transport failed";
-    const how = { code: 1006, reason: rule };
-    // A token, or another transport, may be there next time; a socket that cannot be made, never.
-    if (step === "token" || this.#settings.transports.length > 1) this.#onClosed(how);
-    else this.#stop(how);
-    this.#cannotConnect(step, rule, { cause });
-  }
-
-  /** The connection is over; `delayMs` where the server said when to come back. */
-  #onClosed(how: CloseCode, delayMs?: number): void {
-    this.#announcer.change(() => {
-      const { connected } = this;
-      const { code, reason } = how;
-      const { maxReconnectAttempts } = this.#settings;
-      const { id, token } = this.#connection ?? {};
-      let verdict = closeVerdict(code);
-      // A fresh token may change the server's mind, once.
-      if (verdict === "never" && token !== undefined && !this.#askedAgain) {
-        this.#askedAgain = true;
-        verdict = "now";
-      }
-      const rule = verdict === "never"
-        ? `the server said ${code} ${reason}`
-        : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed in a row";
-      if (rule) {
-        this.#stop(how);
-        return this.#cannotConnect("connection_refused", rule, { reason });
-      }
+  #onClosed({ code, reason, delayMs, error }: ConnectionEnd): void {
+    const { connected } = this;
+    const { maxReconnectAttempts, url } = this.#settings;
+    const { id, token } = this.#connection ?? {};
+    let verdict = closeVerdict(code);
+    // A fresh token may change the server's mind, once.
+    if (verdict === "never" && token !== undefined && !this.#askedAgain) {
+      this.#askedAgain = true;
+      verdict = "now";
+    }
+    if (id === undefined) this.#attempt++;
+    const rule = verdict === "never"
+      ? `the server said ${code} ${reason}`
+      : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed in a row";
+    if (rule) {
+      this.#stop({ code, reason });
+      error ??= failure("connection_refused", `connect to ${url}`, rule, { reason });
+    } else {
       this.#forgetConnection();
-      if (id === undefined && ++this.#unwelcome % 2 === 0) this.#transport++;
       this.#setState("reconnecting");
-      if (connected) this.#emit("close", { ...how, willReconnect: true });
+      if (connected) this.#announcer.tell("close", { code, reason, willReconnect: true });
       if (delayMs === undefined) this.#retry.schedule(verdict);
       else this.#retry.wait(delayMs);
-    });
+    }
+    if (error) this.#announcer.tell("error", error);
   }
 
-  #stop(how: CloseCode): void {
-    this.#announcer.change(() => {
-      this.#forgetConnection();
-      this.#retry.stop();
-      this.#stopWatchingPage();
-      this.#setState("disconnected");
-      this.#emit("close", { ...how, willReconnect: false });
-    });
+  #stop({ code, reason }: CloseCode): void {
+    this.#forgetConnection();
+    this.#retry.stop();
+    this.#stopWatchingPage();
+    this.#setState("disconnected");
+    this.#announcer.tell("close", { code, reason, willReconnect: false });
   }
 
   #forgetConnection(): void {
     this.#connection?.close();
     this.#connection = undefined;
-    for (const [name, subscription] of this.#subscriptions) {
-      subscription.reset();
-      if (subscription.holds.size === 0) this.#subscriptions.delete(name);
-    }
+    for (const subscription of this.#subscriptions.values()) subscription.reset();
   }
 
-  #scheduleSync(): void {
-    if (this.#syncing || !this.connected) return;
-    this.#syncing = true;
-    // A page that mounts, unmounts and mounts in one turn asks once.
-    queueMicrotask(() => this.#sync());
+  /** A page that mounts, unmounts and mounts in one turn asks once. */
+  #scheduleSync(channel: string): void {
+    queueMicrotask(() => this.#sync(channel));
   }
 
-  /** Brings the server in line with what is held now. */
-  #sync(): void {
-    this.#syncing = false;
-    if (!this.connected) return;
-    for (const [name, subscription] of this.#subscriptions) {
-      if (!subscription.sync()) this.#subscriptions.delete(name);
-    }
-  }
-
-  #cannotConnect(step: ConnectionStep, rule: string, init: BroadcastClientErrorInit): void {
-    this.#report(failure(step, `connect to ${this.#settings.url}`, rule, init));
-  }
-
-  #report(error: BroadcastClientError): void {
-    this.#announcer.announce(() => {
-      if (!this.#listeners.call("error", error)) reportOnPage(error);
-    });
-  }
-
-  #onThrow(cause: unknown, name: string, channel?: string): void {
-    const action = `finish a listener of "${name}"`;
-    const error = failure("listener", action, "it threw", { cause, channel });
-    // A listener of errors that throws must not be told so again, for ever.
-    if (name === "error" && channel === undefined) reportOnPage(error);
-    else this.#report(error);
+  /** Brings the server in line with how a channel is held now. */
+  #sync(channel: string): void {
+    if (this.#subscriptions.get(channel)?.sync() === false) this.#subscriptions.delete(channel);
   }
 }

@@ -1,8 +1,9 @@
 import { CLIENT_LEFT, type CloseCode, SERVER_SILENT } from "../protocol/close_codes.ts";
 import { encodeFrame, parseServerMessage } from "../protocol/codec.ts";
 import type { ClientFrame, Revision, ServerFrame } from "../protocol/frames.ts";
+import type { Announcer } from "./announcer.ts";
+import { type BroadcastClientError, failure } from "./errors.ts";
 import type { ClientSettings, TransportName } from "./options.ts";
-import type { Texts } from "./outbox.ts";
 import { openWebSocket, type Transport } from "./transport.ts";
 
 /** How soon a server that was asked for a sign of life must give one, in milliseconds. */
@@ -11,23 +12,25 @@ const PROBE_TIMEOUT_MS = 5_000;
 /** How often the clock is looked at, in milliseconds. */
 const LOOK_INTERVAL_MS = 10_000;
 
-/** A step of the way in, by the code of the error that it may end in. */
-export type ConnectionStep = "token" | "connection_refused";
+/** Number of the requests that are about the connection itself; its client counts from 1. */
+const OWN_REQUEST = 0;
+
+/** How a connection ended. */
+export interface ConnectionEnd extends CloseCode {
+  /** When to come back, where the server said that. */
+  readonly delayMs?: number | undefined;
+  /** What kept it from beginning. */
+  readonly error?: BroadcastClientError;
+}
 
 /** What a connection tells its client. After `closed` it says nothing more. */
 export interface ConnectionEvents {
-  /** Counts the client's requests. */
-  number(): number;
   /** The server let this client in, or took its fresh token. */
   open(): void;
   /** A frame about a channel. */
   frame(frame: ServerFrame): void;
-  /** Something that is no frame. */
-  malformed(reason: string): void;
-  /** The token could not be had, or the transport not be opened. */
-  failed(step: ConnectionStep, cause: unknown): void;
-  /** It is over; `delayMs` where the server said when to come back. */
-  closed(how: CloseCode, delayMs?: number): void;
+  /** It is over. */
+  closed(end: ConnectionEnd): void;
 }
 
 /**
@@ -39,74 +42,79 @@ export interface ConnectionEvents {
 export class Connection {
   /** As the server named it in its welcome. */
   id: string | undefined;
-  /** Before the welcome nobody knows, and 2 reads that. */
-  revision: Revision = 2;
   token: string | undefined;
   readonly #settings: ClientSettings;
   readonly #name: TransportName | undefined;
+  readonly #announcer: Announcer;
   readonly #events: ConnectionEvents;
   #transport: Transport | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Number of the `auth` that waits for its answer; 0 before the first. */
-  #auth = 0;
-  #pingMs: number | undefined;
-  /** How long the server may be silent; 0 while it has not let this client in. */
+  /** Before the welcome nobody knows, and 2 reads that. */
+  #revision: Revision = 2;
+  /** How long the server may be silent. */
   #maxSilenceMs = 0;
   /** When it is given up, unless something is heard. */
-  #deadlineMs: number;
-  #isOver = false;
+  #deadlineMs = 0;
+  #state: "opening" | "open" | "over" = "opening";
 
-  constructor(settings: ClientSettings, name: TransportName | undefined, events: ConnectionEvents) {
+  constructor(
+    settings: ClientSettings,
+    name: TransportName | undefined,
+    announcer: Announcer,
+    events: ConnectionEvents,
+  ) {
     this.#settings = settings;
-    this.#events = events;
-    this.#deadlineMs = Date.now() + settings.connectTimeoutMs;
     this.#name = name;
-    this.#watch();
+    this.#announcer = announcer;
+    this.#events = events;
+    this.#waitFor(settings.connectTimeoutMs);
     this.#start();
   }
 
-  send(frame: ClientFrame): void {
-    this.#transport?.send(encodeFrame(frame));
-  }
-
-  /** Sends what fits the revision; tells it, or `undefined` if nothing was sent. */
-  post(texts: Texts): Revision | undefined {
-    return this.#transport?.send(texts[this.revision]) ? this.revision : undefined;
+  /**
+   * Sends a frame, without what the server's revision does not have. Tells whether it will be answered
+   * by its number, `undefined` if nothing was sent.
+   */
+  send(text: string): boolean | undefined {
+    if (this.#state !== "open") return;
+    const isNumbered = this.#revision === 2;
+    const { t, c, e, d }: Record<string, unknown> = isNumbered ? {} : JSON.parse(text);
+    const isSent = this.#transport?.send(isNumbered ? text : JSON.stringify({ t, c, e, d }));
+    return isSent ? isNumbered : undefined;
   }
 
   /** Asks for a sign of life, and gives up soon if there is none. Revision 1 has no such question. */
   probe(): void {
-    if (this.#maxSilenceMs === 0 || this.revision === 1) return;
-    this.send({ t: "unsub", c: "", n: this.#events.number() });
-    this.#deadlineMs = Math.min(this.#deadlineMs, Date.now() + PROBE_TIMEOUT_MS);
-    this.#watch();
+    if (this.#state !== "open" || this.#revision === 1) return;
+    this.#say({ t: "unsub", c: "", n: OWN_REQUEST });
+    this.#waitFor(Math.min(PROBE_TIMEOUT_MS, this.#deadlineMs - Date.now()));
   }
 
   /** Ends it without another word to the client. */
   close({ code, reason } = CLIENT_LEFT): void {
-    this.#isOver = true;
+    this.#state = "over";
     clearTimeout(this.#timer);
     this.#transport?.close(code, reason);
   }
 
+  #say(frame: ClientFrame): void {
+    this.#transport?.send(encodeFrame(frame));
+  }
+
   /** Opens with a fresh token, or hands it in where it is open already. */
   async #start(): Promise<void> {
-    const { getToken, url, webSocketFactory } = this.#settings;
-    let step: ConnectionStep = "token";
+    const { getToken, transports, url, webSocketFactory } = this.#settings;
+    let code: "token" | "connection_refused" = "token";
     try {
       const token = getToken();
       // In the same turn where none is asked for.
       if (token !== undefined) this.token = await token;
-      if (this.#transport) {
-        // Who is known by a cookie has no token to hand in, and comes back with a fresh cookie.
-        if (this.token !== undefined) this.#authenticate();
-        return;
-      }
-      step = "connection_refused";
+      code = "connection_refused";
       const open = this.#name === "sse"
         ? (await import("./sse.ts")).openEventStream
         : openWebSocket;
-      if (this.#isOver) return;
+      if (this.#state === "over") return;
+      if (this.#transport) return this.#enter();
       this.#transport = open(url, {
         message: (data) => this.#hear(data),
         closed: (code, reason) => this.#end({ code, reason }),
@@ -114,16 +122,21 @@ export class Connection {
     } catch (cause) {
       // In a turn of its own: who makes a client could not listen yet.
       await undefined;
-      if (!this.#isOver) this.#events.failed(step, cause);
+      const reason = code === "token" ? "getToken failed" : "the transport failed";
+      const error = failure(code, `connect to ${url}`, reason, { cause });
+      // A token, or another transport, may be there next time; a socket that cannot be made, never.
+      this.#end({ code: code === "token" || transports.length > 1 ? 1006 : 1008, reason, error });
     }
   }
 
   #hear(data: unknown): void {
-    if (this.#maxSilenceMs) this.#deadlineMs = Date.now() + this.#maxSilenceMs;
-    for (const parsed of parseServerMessage(data, this.revision)) {
-      if (this.#isOver) return;
-      if (parsed.kind === "frame") this.#receive(parsed.frame);
-      else if (parsed.kind === "malformed") this.#events.malformed(parsed.reason);
+    if (this.#state === "open") this.#deadlineMs = Date.now() + this.#maxSilenceMs;
+    for (const parsed of parseServerMessage(data, this.#revision)) {
+      if (this.#state === "over") return;
+      if (parsed.kind === "frame") this.#announcer.change(() => this.#receive(parsed.frame));
+      else if (parsed.kind === "malformed") {
+        this.#announcer.tell("error", failure("protocol", "read a message", parsed.reason));
+      }
     }
   }
 
@@ -133,42 +146,44 @@ export class Connection {
     switch (frame.t) {
       case "welcome":
         this.id = frame.id;
-        this.revision = frame.v === 2 ? 2 : 1;
-        this.#pingMs = frame.ping;
-        if (this.revision === 2 && this.token !== undefined) return this.#authenticate();
-        return this.#onOpen();
+        this.#revision = frame.v === 2 ? 2 : 1;
+        this.#maxSilenceMs = frame.ping ? frame.ping * 1.5 + 10_000 : this.#settings.maxSilenceMs;
+        return this.#enter();
       case "ping":
-        this.send({ t: "pong" });
-        return;
+        return this.#say({ t: "pong" });
       case "exp":
         this.#start();
         return;
       case "bye":
-        return this.#end({ code: CLIENT_LEFT.code, reason: frame.r }, frame.ms);
-      default:
-        if (!("n" in frame) || frame.n !== this.#auth) return this.#events.frame(frame);
-        if (frame.t === "ok") return this.#onOpen();
-        return this.#end({ code: frame.w === "never" ? 4000 : 4100, reason: frame.r });
+        return this.#end({ code: CLIENT_LEFT.code, reason: frame.r, delayMs: frame.ms });
     }
+    if (!("n" in frame) || frame.n !== OWN_REQUEST) this.#events.frame(frame);
+    else if (frame.t === "ok") this.#onOpen();
+    else this.#end({ code: frame.w === "never" ? 4000 : 4100, reason: frame.r });
   }
 
-  #authenticate(): void {
-    this.#auth = this.#events.number();
-    this.send({ t: "auth", n: this.#auth, k: this.token ?? "" });
+  /** Hands in the token; who has none, or stands before a server of revision 1, is in without. */
+  #enter(): void {
+    if (this.#revision === 1 || this.token === undefined) this.#onOpen();
+    else this.#say({ t: "auth", n: OWN_REQUEST, k: this.token });
   }
 
   #onOpen(): void {
-    const { maxSilenceMs } = this.#settings;
-    this.#maxSilenceMs = this.#pingMs ? this.#pingMs * 1.5 + 10_000 : maxSilenceMs;
-    this.#deadlineMs = Date.now() + this.#maxSilenceMs;
-    this.#watch();
+    this.#state = "open";
+    this.#waitFor(this.#maxSilenceMs);
     this.#events.open();
   }
 
-  #end(how: CloseCode, delayMs?: number, word?: CloseCode): void {
-    if (this.#isOver) return;
-    this.close(word);
-    this.#events.closed(how, delayMs);
+  #end(end: ConnectionEnd): void {
+    if (this.#state === "over") return;
+    this.close();
+    this.#announcer.change(() => this.#events.closed(end));
+  }
+
+  /** Gives up after a time, unless something is heard. */
+  #waitFor(ms: number): void {
+    this.#deadlineMs = Date.now() + ms;
+    this.#watch();
   }
 
   /** Looks often enough to notice that time has jumped, as it does over a laptop's sleep. */
@@ -178,7 +193,8 @@ export class Connection {
     this.#timer = setTimeout(() => {
       const nowMs = Date.now();
       if (nowMs >= this.#deadlineMs) {
-        return this.#end(SERVER_SILENT, undefined, SERVER_SILENT);
+        this.close(SERVER_SILENT);
+        return this.#announcer.change(() => this.#events.closed(SERVER_SILENT));
       }
       this.#watch();
       if (nowMs > dueMs + LOOK_INTERVAL_MS) this.probe();

@@ -1,3 +1,5 @@
+import type { ErrFrame, GoneFrame } from "../protocol/frames.ts";
+
 /**
  * - `client.config`: an option or argument that can never work.
  * - `client.subscribe_refused`: the server refused a channel, or ended its subscription.
@@ -60,6 +62,14 @@ export function failure(
   init?: BroadcastClientErrorInit,
 ): BroadcastClientError {
   return new BroadcastClientError(`client.${code}`, `Cannot ${action}: ${rule}`, init);
+}
+
+/** An error that says what the server refused. */
+export function refusal(
+  what: "publish" | "subscribe",
+  { c: channel, r: reason }: ErrFrame | GoneFrame,
+): BroadcastClientError {
+  return failure(`${what}_refused`, `${what} on "${channel}"`, reason, { channel, reason });
 }
 
 /** An argument that can never work, with the action, the rule and the value. */

@@ -1,3 +1,7 @@
+import type { Announcer } from "./announcer.ts";
+import { failure } from "./errors.ts";
+import { reportOnPage } from "./page.ts";
+
 // deno-lint-ignore no-explicit-any -- listeners of every signature are kept side by side
 type Listener = (...args: any[]) => unknown;
 
@@ -5,11 +9,14 @@ type Listener = (...args: any[]) => unknown;
 export class Listeners {
   /** Numbers count up, so that a walk can tell listeners that were added while it went on. */
   readonly #byName = new Map<string, Map<number, Listener>>();
-  readonly #onThrow: (cause: unknown, name: string) => void;
+  readonly #announcer: Announcer;
+  readonly #channel: string | undefined;
   #count = 0;
 
-  constructor(onThrow: (cause: unknown, name: string) => void) {
-    this.#onThrow = onThrow;
+  /** Those of a channel, or of the client itself. */
+  constructor(announcer: Announcer, channel?: string) {
+    this.#announcer = announcer;
+    this.#channel = channel;
   }
 
   /** Adds a listener; the returned function takes it away again. */
@@ -42,5 +49,16 @@ export class Listeners {
 
   clear(): void {
     for (const listeners of this.#byName.values()) listeners.clear();
+  }
+
+  #onThrow(cause: unknown, name: string): void {
+    const channel = this.#channel;
+    const error = failure("listener", `finish a listener of "${name}"`, "it threw", {
+      cause,
+      channel,
+    });
+    // A listener of errors that throws must not be told so again, for ever.
+    if (name === "error" && channel === undefined) reportOnPage(error);
+    else this.#announcer.tell("error", error);
   }
 }

@@ -1,7 +1,8 @@
 import { encodeFrame } from "../protocol/codec.ts";
-import type { ErrFrame, MsgFrame, OkFrame, Revision } from "../protocol/frames.ts";
+import type { ErrFrame, MsgFrame, OkFrame } from "../protocol/frames.ts";
 import { EVENT_NAME_RULE, isEventName } from "../protocol/names.ts";
-import { invalidArgument } from "./errors.ts";
+import type { Announcer } from "./announcer.ts";
+import { invalidArgument, refusal } from "./errors.ts";
 import { type ChannelPosition, fromWire } from "./position.ts";
 
 /** How to publish. Everything is optional. */
@@ -39,14 +40,9 @@ export type ClientPublishResult =
     readonly reason: string;
   };
 
-const UNCONFIRMED = "unconfirmed";
-
-/** A text for each revision that a connection may speak. */
-export type Texts = Readonly<Record<Revision, string>>;
-
 interface Publish {
   readonly id: string;
-  readonly texts: Texts;
+  readonly text: string;
   settle(result: ClientPublishResult): void;
 }
 
@@ -56,25 +52,26 @@ export interface OutboxLimits {
   readonly maxFrameBytes: number;
 }
 
-/** What an outbox asks of its client. */
-export interface OutboxActions {
-  /** Sends what fits the connection; tells its revision, or `undefined` if nothing was sent. */
-  post(texts: Texts): Revision | undefined;
-  /** A publish was refused. */
-  refused(frame: ErrFrame): void;
-}
-
 /** Publishes that wait for a connection or for the server's word, in order. */
 export class Outbox {
   readonly #limits: OutboxLimits;
-  readonly #actions: OutboxActions;
+  readonly #announcer: Announcer;
+  readonly #post: (text: string) => boolean | undefined;
   readonly #waiting = new Map<number, Publish>();
   /** The last ones that this page did not want back, by channel and id. */
   readonly #forOthers = new Set<string>();
 
-  constructor(limits: OutboxLimits, actions: OutboxActions) {
+  /**
+   * @param post Sends a frame; tells whether it will be answered, `undefined` if nothing was sent.
+   */
+  constructor(
+    limits: OutboxLimits,
+    announcer: Announcer,
+    post: (text: string) => boolean | undefined,
+  ) {
     this.#limits = limits;
-    this.#actions = actions;
+    this.#announcer = announcer;
+    this.#post = post;
   }
 
   /**
@@ -92,25 +89,23 @@ export class Outbox {
     const action = `publish on "${c}"`;
     if (!isEventName(e)) throw invalidArgument(action, EVENT_NAME_RULE, e);
     const { outboxLimit, maxFrameBytes } = this.#limits;
-    const frame = { t: "pub", c, e, d: data ?? null } as const;
-    let texts: Texts;
+    let text: string;
     try {
-      texts = { 1: encodeFrame(frame), 2: encodeFrame({ ...frame, n, i: id, x: others }) };
+      text = encodeFrame({ t: "pub", c, e, d: data ?? null, n, i: id, x: others });
     } catch (cause) {
       throw invalidArgument(action, "data must be a JSON value", data, cause);
     }
-    const bytes = new TextEncoder().encode(texts[2]).length;
+    const bytes = new TextEncoder().encode(text).length;
     if (bytes > maxFrameBytes) {
       throw invalidArgument(action, `a publish is at most ${maxFrameBytes} bytes`, bytes);
     }
     if (others) this.#forOthers.add(`${c} ${id}`);
     for (const oldest of this.#forOthers) {
-      if (this.#forOthers.size <= outboxLimit) break;
-      this.#forOthers.delete(oldest);
+      if (this.#forOthers.size > outboxLimit) this.#forOthers.delete(oldest);
     }
     return new Promise((settle) => {
       const isFull = this.#waiting.size >= outboxLimit;
-      this.#waiting.set(n, { id, texts, settle });
+      this.#waiting.set(n, { id, text, settle });
       if (isFull) this.answer({ t: "err", c, n, k: "outbox_full", r: "outbox full" });
       else this.#send(n);
     });
@@ -133,24 +128,27 @@ export class Outbox {
   /** The word on a publish; false if it is on none. */
   answer(frame: OkFrame | ErrFrame): boolean {
     const { n = 0 } = frame;
+    // Revision 1 has no number: it tells by the reason alone what an answer is about.
+    const isOurs = this.#settle(n, frame) ||
+      (frame.t === "err" && n === 0 && /^publish|^invalid event/.test(frame.r));
+    if (isOurs && frame.t === "err") this.#announcer.tell("error", refusal("publish", frame));
+    return isOurs;
+  }
+
+  #settle(n: number, frame: OkFrame | Pick<ErrFrame, "t" | "k" | "r">): boolean {
     const { id = "", settle } = this.#waiting.get(n) ?? {};
-    this.#waiting.delete(n);
     settle?.(
       frame.t === "ok"
         ? { ok: true, id, position: fromWire(frame.p) }
         : { ok: false, id, code: frame.k ?? "", reason: frame.r },
     );
-    // Revision 1 has no number: it tells by the reason alone what an answer is about.
-    const isOurs = settle !== undefined ||
-      (frame.t === "err" && n === 0 && /^publish|^invalid event/.test(frame.r));
-    if (isOurs && frame.t === "err" && frame.k !== UNCONFIRMED) this.#actions.refused(frame);
-    return isOurs;
+    return this.#waiting.delete(n);
   }
 
   #send(n: number): void {
-    const texts = this.#waiting.get(n)?.texts;
-    if (texts && this.#actions.post(texts) === 1) {
-      this.answer({ t: "err", c: "", n, k: UNCONFIRMED, r: "this server confirms nothing" });
+    const { text } = this.#waiting.get(n) ?? {};
+    if (text && this.#post(text) === false) {
+      this.#settle(n, { t: "err", k: "unconfirmed", r: "this server confirms nothing" });
     }
   }
 }

@@ -32,7 +32,7 @@ export class Retry {
   schedule(verdict: RetryVerdict): void {
     this.failed++;
     // "Now" keeps the first, short range: a server that says it in a loop is not hammered.
-    this.#waitDrawn(this.#draw(verdict === "now" ? 1 : this.failed));
+    this.#draw(verdict === "now" ? 1 : this.failed, Infinity);
   }
 
   /** Tries again after just this time. */
@@ -47,8 +47,7 @@ export class Retry {
 
   /** Cuts a wait that was drawn to a short one, unless what is left of it is shorter. */
   hurry(): void {
-    const delayMs = this.#draw(1);
-    if (Date.now() + delayMs < this.#dueAtMs) this.#waitDrawn(delayMs);
+    this.#draw(1, this.#dueAtMs - Date.now());
   }
 
   /** It worked: the next wait is a short one again. */
@@ -62,13 +61,12 @@ export class Retry {
     this.#dueAtMs = 0;
   }
 
-  #waitDrawn(delayMs: number): void {
+  /** Draws a wait, and keeps to it if it is below a limit. */
+  #draw(attempt: number, limitMs: number): void {
+    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#limits;
+    const delayMs = backoffDelayMs(attempt, reconnectInitialDelayMs, reconnectMaxDelayMs);
+    if (delayMs >= limitMs) return;
     this.wait(delayMs);
     this.#dueAtMs = Date.now() + delayMs;
-  }
-
-  #draw(attempt: number): number {
-    const { reconnectInitialDelayMs, reconnectMaxDelayMs } = this.#limits;
-    return backoffDelayMs(attempt, reconnectInitialDelayMs, reconnectMaxDelayMs);
   }
 }

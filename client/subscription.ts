@@ -3,21 +3,24 @@ import type {
   GoneFrame,
   MsgFrame,
   OkFrame,
+  RetryVerdict,
   ServerFrame,
   WireMember,
+  WirePosition,
 } from "../protocol/frames.ts";
+import type { Announcer } from "./announcer.ts";
+import { refusal } from "./errors.ts";
 import type { Listeners } from "./listeners.ts";
 import { type ChannelPosition, fromWire } from "./position.ts";
 import { Retry, type RetryLimits } from "./retry.ts";
 
 /**
- * - `wanted`: to be asked for.
- * - `asked`: the request is sent.
+ * - `waiting`: for its turn to be asked for, or for the server's answer.
  * - `live`: the server said ok.
  * - `refused`: the server said no, or ended it; asked for again after a while or on the next
  *   connection.
  */
-type SubscriptionState = "wanted" | "asked" | "live" | "refused";
+type SubscriptionState = "waiting" | "live" | "refused";
 
 /** What a listener is told beside the data. */
 export interface EventInfo {
@@ -29,20 +32,14 @@ export interface EventInfo {
 
 /** What a subscription asks of its client. */
 export interface SubscriptionActions {
-  /** Sends a request; tells its number, `undefined` in revision 1. */
-  ask(type: "sub" | "unsub", channel: string, position?: ChannelPosition): number | undefined;
-  /** Has `sync` called in a turn of its own. */
-  sync(): void;
-  /** Tells those who hold it what happened to it. */
-  tell(subscription: Subscription, what: ChannelChange, info: unknown): void;
+  /**
+   * Sends a request; tells its number, `false` in revision 1, which has none, and `undefined` if
+   * nothing was sent.
+   */
+  ask(type: "sub" | "unsub", channel: string, position?: WirePosition): number | false | undefined;
   /** Whether the page does not want an event of its own back. */
   isForOthers(frame: MsgFrame): boolean;
-  /** The server said no, or ended it. */
-  refused(frame: ErrFrame | GoneFrame): void;
 }
-
-/** What can happen to a channel. */
-export type ChannelChange = "subscribed" | "recovered" | "lost" | "join" | "leave";
 
 /**
  * A channel as parts of the page hold it and the server knows it. It makes sure that it is asked for
@@ -54,23 +51,33 @@ export class Subscription {
   readonly members: Map<string, WireMember> = new Map();
   /** How many are there, where they are too many to list. */
   memberCount: number | undefined;
-  /** The last event that was handed over, or where the subscription began. */
-  position: ChannelPosition | undefined;
   readonly #name: string;
   readonly #actions: SubscriptionActions;
+  readonly #announcer: Announcer;
   readonly #retry: Retry;
-  #state: SubscriptionState = "wanted";
-  /** Number of the request that counts: a late answer to an older one is not heard. */
-  #request: number | undefined;
+  #state: SubscriptionState = "waiting";
+  /**
+   * Number of the request that counts: a late answer to an older one is not heard. `false` in revision
+   * 1, which has none; `undefined` while it is to be asked for.
+   */
+  #request: number | false | undefined;
+  /** The last event that was handed over, or where the subscription began. */
+  #position: WirePosition | undefined;
   /** Whether there is a past in which something can have been missed. */
   #hasPast = false;
 
-  constructor(name: string, limits: RetryLimits, actions: SubscriptionActions) {
+  constructor(
+    name: string,
+    limits: RetryLimits,
+    announcer: Announcer,
+    actions: SubscriptionActions,
+  ) {
     this.#name = name;
+    this.#announcer = announcer;
     this.#actions = actions;
     this.#retry = new Retry(limits, () => {
-      this.#state = "wanted";
-      actions.sync();
+      this.reset();
+      this.sync();
     });
   }
 
@@ -78,14 +85,18 @@ export class Subscription {
     return this.#state === "live";
   }
 
+  get position(): ChannelPosition | undefined {
+    return fromWire(this.#position);
+  }
+
   /** One more part of the page holds it, the first one perhaps from a position of its own. */
   hold(listeners: Listeners, after: ChannelPosition | undefined): void {
     // Who holds anew what was refused to others wants to be told for herself.
     if (this.holds.size === 0 && this.#state === "refused") this.reset();
-    const { epoch, offset } = this.position ?? {};
-    if (after && (epoch !== after.epoch || offset !== after.offset)) {
+    const { e, o } = this.#position ?? {};
+    if (after && (e !== after.epoch || o !== after.offset)) {
       this.#release();
-      this.position = after;
+      this.#position = { e: after.epoch, o: after.offset };
       this.#hasPast = true;
     }
     this.holds.add(listeners);
@@ -95,16 +106,16 @@ export class Subscription {
   sync(): boolean {
     const isHeld = this.holds.size > 0;
     if (!isHeld) this.#release();
-    else if (this.#state === "wanted") {
-      this.#state = "asked";
-      this.#request = this.#actions.ask("sub", this.#name, this.position);
+    else if (this.#request === undefined) {
+      this.#request = this.#actions.ask("sub", this.#name, this.#position);
     }
     return isHeld;
   }
 
   /** Forgets what the server knew: the connection is gone. */
   reset(): void {
-    this.#state = "wanted";
+    this.#state = "waiting";
+    this.#request = undefined;
     this.#retry.stop();
   }
 
@@ -113,7 +124,7 @@ export class Subscription {
       case "ok":
         return this.#confirm(frame);
       case "err":
-        if (frame.n === this.#request && this.#state !== "refused") this.#refuse(frame);
+        if (this.#isAnswered(frame) && this.#state !== "refused") this.#refuse(frame);
         return;
       case "gone":
         if (this.isLive) this.#refuse(frame);
@@ -134,31 +145,39 @@ export class Subscription {
   }
 
   #release(): void {
-    if (this.#state !== "wanted") this.#actions.ask("unsub", this.#name);
+    if (this.#request !== undefined) this.#actions.ask("unsub", this.#name);
     this.reset();
   }
 
+  #isAnswered({ n }: OkFrame | ErrFrame): boolean {
+    return (n ?? false) === this.#request;
+  }
+
   /** The server's latest word counts: in revision 1 a refusal may have answered an older request. */
-  #confirm({ c: channel, n, p, r, m }: OkFrame): void {
-    if (n !== this.#request || this.isLive || this.#state === "wanted") return;
+  #confirm(frame: OkFrame): void {
+    if (!this.#isAnswered(frame) || this.isLive) return;
+    const { c: channel, p, r, m: missed = 0 } = frame;
     this.#state = "live";
     this.#retry.reset();
     // What was missed follows and moves the position, event by event.
-    if (r !== "ok") this.position = fromWire(p);
-    this.#actions.tell(this, "subscribed", { channel, position: this.position });
+    if (r !== "ok") this.#position = p;
+    this.#announcer.tell("subscribed", { channel, position: this.position }, this.holds);
     if (this.#hasPast) {
-      if (r === "ok") this.#actions.tell(this, "recovered", { channel, missed: m ?? 0 });
-      else this.#actions.tell(this, "lost", { channel });
+      this.#announcer.tell(r === "ok" ? "recovered" : "lost", { channel, missed }, this.holds);
     }
     this.#hasPast = true;
   }
 
   #refuse(frame: ErrFrame | GoneFrame): void {
-    this.#state = "refused";
     const { w = "never" } = frame;
-    if (w !== "never") this.#retry.schedule(w);
+    this.#pause(w);
     // What is tried again at once is no news.
-    if (w !== "now") this.#actions.refused(frame);
+    if (w !== "now") this.#announcer.tell("error", refusal("subscribe", frame));
+  }
+
+  #pause(verdict: RetryVerdict): void {
+    this.#state = "refused";
+    if (verdict !== "never") this.#retry.schedule(verdict);
   }
 
   /** Hands an event to everybody who holds the channel. */
@@ -174,15 +193,15 @@ export class Subscription {
   /** Moves the position on; false if it was there already, or cannot be without a hole. */
   #moveTo(offset: number | undefined): boolean {
     // What still comes of an older request is not ours.
-    if (this.#request !== undefined && !this.isLive) return false;
-    if (offset === undefined || this.position === undefined) return true;
-    const step = offset - this.position.offset;
-    if (step === 1) this.position = { ...this.position, offset };
+    if (this.#request !== false && !this.isLive) return false;
+    const position = this.#position;
+    if (offset === undefined || position === undefined) return true;
+    const step = offset - position.o;
+    if (step === 1) this.#position = { ...position, o: offset };
     if (step > 1) {
       // It is asked for again from here, and what follows the hole comes then.
       this.#actions.ask("unsub", this.#name);
-      this.#state = "refused";
-      this.#retry.schedule("now");
+      this.#pause("now");
     }
     return step === 1;
   }
@@ -200,11 +219,11 @@ export class Subscription {
   #onJoin(member: WireMember): void {
     const isNew = !this.members.has(member.id);
     this.members.set(member.id, member);
-    if (isNew) this.#actions.tell(this, "join", member);
+    if (isNew) this.#announcer.tell("join", member, this.holds);
   }
 
   #onLeave(id: string): void {
     const member = this.members.get(id);
-    if (this.members.delete(id)) this.#actions.tell(this, "leave", member);
+    if (this.members.delete(id)) this.#announcer.tell("leave", member, this.holds);
   }
 }

@@ -9,8 +9,8 @@ const WITH_ESBUILD = { sanitizeResources: false };
 Deno.test(
   "a page that takes the client gets no server code and no package",
   WITH_ESBUILD,
-  async () => {
-    const { modules } = await bundle(PAGE, ROOT);
+  () => {
+    const { modules } = bundle(PAGE, ROOT);
     assertEquals(modules.includes("client/client.ts"), true);
     for (const module of modules) assertMatch(module, /^(?:client|protocol)\/[a-z_]+\.ts$/);
   },
@@ -29,7 +29,7 @@ Deno.test(
           "later".repeat(9)
         }";`,
       );
-      const { initialBytes, totalBytes, modules } = await bundle(
+      const { initialBytes, totalBytes, modules } = bundle(
         `import { shared } from "./shared.ts"; shared(); export const load = () => import("./later.ts");`,
         folder,
       );

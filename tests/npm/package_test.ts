@@ -159,8 +159,8 @@ for (const resolution of ["nodenext", "bundler"] as const) {
   });
 }
 
-Deno.test("esbuild puts only the client and the protocol into a page", WITH_ESBUILD, async () => {
-  const { modules } = await bundle(PAGE.replace("./client.ts", CLIENT), application);
+Deno.test("esbuild puts only the client and the protocol into a page", WITH_ESBUILD, () => {
+  const { modules } = bundle(PAGE.replace("./client.ts", CLIENT), application);
   assertOnlyClient(modules);
 });
 

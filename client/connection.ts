@@ -186,7 +186,7 @@ export class Connection {
     this.#watch();
   }
 
-  /** Looks often enough to notice that time has jumped, as it does over a laptop's sleep. */
+  /** Looks often enough to notice that time has jumped: ahead over a laptop's sleep, or set back. */
   #watch(): void {
     clearTimeout(this.#timer);
     const dueMs = Math.min(this.#deadlineMs, Date.now() + LOOK_INTERVAL_MS);
@@ -197,7 +197,7 @@ export class Connection {
         return this.#announcer.change(() => this.#events.closed(SERVER_SILENT));
       }
       this.#watch();
-      if (nowMs > dueMs + LOOK_INTERVAL_MS) this.probe();
+      if (Math.abs(nowMs - dueMs) > LOOK_INTERVAL_MS) this.probe();
     }, dueMs - Date.now());
   }
 }

@@ -223,6 +223,17 @@ Deno.test("a clock that jumped asks for a sign of life, one that ticks does not"
   assertEquals(played.client.connected, false);
 });
 
+Deno.test("a clock that was set back asks for a sign of life as well", async () => {
+  using played = new PlayedClient();
+  await played.welcome2("1", 30_000);
+  // The clock alone: timers go on as they did. Both are the platform's again with the end of the play.
+  const { now } = Date;
+  Date.now = () => now() - 3_600_000;
+  await played.time.tick(15_000);
+  assertEquals(played.allSent("unsub").length, 1);
+  assertEquals(played.client.connected, false);
+});
+
 Deno.test("a hidden page is not looked after, but its network is", async () => {
   using page = withPage();
   using played = new PlayedClient();

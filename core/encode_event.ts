@@ -26,42 +26,53 @@ export function encodeEvent(
   options: PublishOptions,
   maxBytes: number,
 ): EventRecord {
-  const refuse = (rule: string, cause?: unknown): never => {
-    throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
-      context: { channel },
-      ...(cause === undefined ? {} : { cause }),
-    });
-  };
-  if (!isChannelName(channel)) return refuse(CHANNEL_NAME_RULE);
-  if (typeof init !== "object" || init === null) return refuse("the event must be an object");
-  const { event, data, id = monotonicUlid() } = init;
-  const { except, isIdFromClient = false } = options;
-  if (!isEventName(event)) return refuse(`${EVENT_NAME_RULE}, got ${describe(event)}`);
+  if (!isChannelName(channel)) refuse(channel, CHANNEL_NAME_RULE);
+  if (typeof init !== "object" || init === null) refuse(channel, "the event must be an object");
+  const { event, data } = init;
+  const { except } = options;
+  if (!isEventName(event)) refuse(channel, `${EVENT_NAME_RULE}, got ${describe(event)}`);
+  if (except !== undefined && !isEventName(except)) {
+    refuse(channel, `option "except" must be a connection's id, got ${describe(except)}`);
+  }
+  const isNew = init.id === undefined;
+  const id = isNew ? monotonicUlid() : checkId(channel, init.id, options.isIdFromClient === true);
+  const json = toJson(channel, data);
+  const bytes = eventBytes({ id, event, json });
+  if (bytes > maxBytes) refuse(channel, `an event is at most ${maxBytes} bytes, got ${bytes}`);
+  return { id, event, json, except, isNew, bytes };
+}
+
+/** The id as it is stored. */
+function checkId(channel: string, id: unknown, isFromClient: boolean): string {
   if (!isEventName(id)) {
-    return refuse(
+    refuse(
+      channel,
       `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
     );
   }
-  const stored = storedId(id, isIdFromClient);
+  const stored = storedId(id, isFromClient);
   if (!isEventName(stored)) {
-    return refuse(
+    refuse(
+      channel,
       `an event id that is chosen by a client, or starts with "~", is at most 198 characters`,
     );
   }
-  if (except !== undefined && !isEventName(except)) {
-    return refuse(`option "except" must be a connection's id, got ${describe(except)}`);
-  }
+  return stored;
+}
+
+function toJson(channel: string, data: unknown): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(data ?? null);
   } catch (cause) {
-    return refuse("data must be a JSON value", cause);
+    refuse(channel, "data must be a JSON value", cause);
   }
-  if (json === undefined) return refuse(`data must be a JSON value, got ${describe(data)}`);
-  const record = { id: stored, event, json, ...(except === undefined ? {} : { except }) };
-  const bytes = eventBytes(record);
-  if (bytes > maxBytes) {
-    return refuse(`an event is at most ${maxBytes} bytes, got ${bytes}`);
-  }
-  return record;
+  return json ?? refuse(channel, `data must be a JSON value, got ${describe(data)}`);
+}
+
+function refuse(channel: unknown, rule: string, cause?: unknown): never {
+  throw new BroadcastPublishError(`Cannot publish on channel ${describe(channel)}: ${rule}`, {
+    context: { channel },
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

@@ -68,6 +68,10 @@ export interface EventRecord {
   readonly json: string;
   /** Id of the one connection that is left out; its position moves on all the same. */
   readonly except?: string | undefined;
+  /** The id was minted for this event, so it is stored nowhere yet, and need not be looked for. */
+  readonly isNew?: boolean | undefined;
+  /** Its size, where it was counted already; {@linkcode eventBytes} tells it in any case. */
+  readonly bytes?: number | undefined;
 }
 
 /** An event and its place in the channel, as history gives it back. */
@@ -82,16 +86,9 @@ export interface StoredEvent {
 export class ChannelEvent {
   /** Channel it was published on. */
   readonly channel: string;
-  /** Event name. */
-  readonly event: string;
-  /** Event id. */
-  readonly id: string;
-  /** The data as JSON text. */
-  readonly json: string;
-  /** Id of the one connection that is left out. */
-  readonly except: string | undefined;
   /** Where it stands in its channel. */
   readonly position: Position | undefined;
+  readonly #record: EventRecord;
   #data: unknown;
   #parsed = false;
   #bytes = -1;
@@ -99,11 +96,28 @@ export class ChannelEvent {
   /** Wraps a record that a driver delivered. */
   constructor(channel: string, record: EventRecord, position: Position | undefined) {
     this.channel = channel;
-    this.event = record.event;
-    this.id = publishedId(record.id);
-    this.json = record.json;
-    this.except = record.except;
     this.position = position;
+    this.#record = record;
+  }
+
+  /** Event name. */
+  get event(): string {
+    return this.#record.event;
+  }
+
+  /** Event id. */
+  get id(): string {
+    return publishedId(this.#record.id);
+  }
+
+  /** The data as JSON text. */
+  get json(): string {
+    return this.#record.json;
+  }
+
+  /** Id of the one connection that is left out. */
+  get except(): string | undefined {
+    return this.#record.except;
   }
 
   /** The data, parsed when first asked for: a gateway passes the JSON text on and never asks. */
@@ -117,16 +131,15 @@ export class ChannelEvent {
 
   /** Size of name, id and data in UTF-8 bytes, as limits count it. */
   get bytes(): number {
-    if (this.#bytes < 0) {
-      this.#bytes = eventBytes(this);
-    }
+    if (this.#bytes < 0) this.#bytes = eventBytes(this.#record);
     return this.#bytes;
   }
 }
 
 /** Size of name, id and data in UTF-8 bytes. */
 export function eventBytes(record: EventRecord): number {
-  return utf8ByteLength(record.event) + utf8ByteLength(record.id) + utf8ByteLength(record.json);
+  return record.bytes ??
+    utf8ByteLength(record.event) + utf8ByteLength(record.id) + utf8ByteLength(record.json);
 }
 
 /** What {@linkcode isPosition} asks for, in words for an error message. */

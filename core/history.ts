@@ -1,7 +1,6 @@
 import type { EventRecord, Position, StoredEvent } from "./event.ts";
 
 interface Entry extends StoredEvent {
-  readonly bytes: number;
   readonly storedAtMs: number;
 }
 
@@ -15,7 +14,9 @@ export class HistoryRing {
   /** Entries before it are dropped; compacting now and then keeps dropping cheap. */
   #head = 0;
   #top = 0;
-  #byId = new Map<string, Position>();
+  #oldestAtMs = Infinity;
+  /** Made when somebody asks for the first time. */
+  #byId: Map<string, Position> | undefined;
 
   constructor(epoch: string) {
     this.epoch = epoch;
@@ -31,35 +32,43 @@ export class HistoryRing {
     return this.#entries.length - this.#head;
   }
 
-  /** When the oldest stored event came, or `undefined` if none is stored. */
-  get oldestAtMs(): number | undefined {
-    return this.#entries[this.#head]?.storedAtMs;
+  /** When the oldest stored event came; `Infinity` if none is stored. */
+  get oldestAtMs(): number {
+    return this.#oldestAtMs;
   }
 
   /** Where an event with this id is stored. */
   find(id: string): Position | undefined {
+    if (this.#byId === undefined) {
+      this.#byId = new Map();
+      for (const entry of this.#entries) {
+        if (entry !== undefined) this.#byId.set(entry.record.id, entry.position);
+      }
+    }
     return this.#byId.get(id);
   }
 
-  append(record: EventRecord, bytes: number, nowMs: number): Position {
+  append(record: EventRecord, nowMs: number): Position {
     const position = { epoch: this.epoch, offset: ++this.#top };
-    this.#entries.push({ record, position, bytes, storedAtMs: nowMs });
-    this.#byId.set(record.id, position);
+    if (this.size === 0) this.#oldestAtMs = nowMs;
+    this.#entries.push({ record, position, storedAtMs: nowMs });
+    this.#byId?.set(record.id, position);
     return position;
   }
 
-  /** Drops the oldest event and tells its bytes; 0 if there was none. */
-  dropOldest(): number {
+  /** Drops the oldest event and tells which it was. */
+  dropOldest(): StoredEvent | undefined {
     const entry = this.#entries[this.#head];
-    if (entry === undefined) return 0;
+    if (entry === undefined) return undefined;
     // Let go at once: compacting may be far away, or never come on a channel that falls silent.
     this.#entries[this.#head++] = undefined;
-    this.#byId.delete(entry.record.id);
+    this.#byId?.delete(entry.record.id);
     if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);
       this.#head = 0;
     }
-    return entry.bytes;
+    this.#oldestAtMs = this.#entries[this.#head]?.storedAtMs ?? Infinity;
+    return entry;
   }
 
   /** Everything after a position, or `undefined` where that cannot be proven. */

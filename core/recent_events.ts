@@ -1,5 +1,5 @@
 import type { ChannelEvent } from "./event.ts";
-import { TouchOrder } from "./touch_order.ts";
+import { Place, TouchOrder } from "./touch_order.ts";
 
 /**
  * What a broadcaster remembers of its live channels, so that subscribers that come back do not each
@@ -18,14 +18,14 @@ export class RecentEventsLimit {
   added(channel: RecentEvents, bytes: number): void {
     this.#events++;
     this.#bytes += bytes;
-    this.#channels.touch(channel);
+    this.#channels.touch(channel.place);
     while (this.#isOver() && this.#channels.first?.dropOldest());
   }
 
   dropped(channel: RecentEvents, bytes: number): void {
     this.#events--;
     this.#bytes -= bytes;
-    if (channel.size === 0) this.#channels.delete(channel);
+    if (channel.size === 0) this.#channels.delete(channel.place);
   }
 
   #isOver(): boolean {
@@ -35,6 +35,8 @@ export class RecentEventsLimit {
 
 /** The last events of a live channel, without a hole up to its position. */
 export class RecentEvents {
+  /** Among the channels that remember something. */
+  readonly place: Place<RecentEvents> = new Place<RecentEvents>(this);
   readonly #limit: RecentEventsLimit;
   #events: (ChannelEvent | undefined)[] = [];
   /** Entries before it are dropped; compacting now and then keeps dropping cheap. */

@@ -1,21 +1,28 @@
-interface Place<Value> {
+/** Where a value stands in a {@linkcode TouchOrder}; each value has one of its own for each order. */
+export class Place<Value> {
   readonly value: Value;
-  before: Place<Value> | undefined;
-  after: Place<Value> | undefined;
+  /** Kept by the order. */
+  before: Place<Value> | undefined = undefined;
+  after: Place<Value> | undefined = undefined;
+  isTaken = false;
+
+  constructor(value: Value) {
+    this.value = value;
+  }
 }
 
 /**
- * Values in the order in which they were last touched. A `Map` whose entries are deleted and set again
- * keeps that order as well, but each look at its front walks over all that was deleted there since
- * it was last made anew: with thousands of channels that was most of the cost of a publish.
+ * Values in the order in which they were last touched: a list through places that the values keep
+ * themselves, so that touching one looks nothing up. (A `Map` whose entries are deleted and set again
+ * keeps that order as well, but each look at its front walks over all that was deleted there.)
  */
 export class TouchOrder<Value> {
-  readonly #places = new Map<Value, Place<Value>>();
   #first: Place<Value> | undefined;
   #last: Place<Value> | undefined;
+  #size = 0;
 
   get size(): number {
-    return this.#places.size;
+    return this.#size;
   }
 
   /** The one that was not touched for the longest. */
@@ -24,33 +31,26 @@ export class TouchOrder<Value> {
   }
 
   /** Puts a value last. */
-  touch(value: Value): void {
-    let place = this.#places.get(value);
-    if (place === undefined) {
-      place = { value, before: undefined, after: undefined };
-      this.#places.set(value, place);
-    } else {
-      if (place === this.#last) return;
-      this.#unlink(place);
-    }
+  touch(place: Place<Value>): void {
+    if (place === this.#last) return;
+    this.delete(place);
+    place.isTaken = true;
     place.before = this.#last;
-    place.after = undefined;
     if (this.#last === undefined) this.#first = place;
     else this.#last.after = place;
     this.#last = place;
+    this.#size++;
   }
 
-  delete(value: Value): void {
-    const place = this.#places.get(value);
-    if (place === undefined) return;
-    this.#places.delete(value);
-    this.#unlink(place);
-  }
-
-  #unlink({ before, after }: Place<Value>): void {
+  delete(place: Place<Value>): void {
+    if (!place.isTaken) return;
+    const { before, after } = place;
     if (before === undefined) this.#first = after;
     else before.after = after;
     if (after === undefined) this.#last = before;
     else after.before = before;
+    place.isTaken = false;
+    place.before = place.after = undefined;
+    this.#size--;
   }
 }

@@ -11,8 +11,8 @@ import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";
 import type { LeaseStore } from "../core/leases.ts";
 import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
-import { TouchOrder } from "../core/touch_order.ts";
-import { RecentIds } from "./memory/recent_ids.ts";
+import { Place, TouchOrder } from "../core/touch_order.ts";
+import { DroppedIds } from "./memory/dropped_ids.ts";
 import { MemoryLeases } from "./memory/leases.ts";
 
 /** How much a {@linkcode MemoryBackend} keeps. */
@@ -44,6 +44,23 @@ const CHECKS = {
   historyMaxChannels: integer(1),
 };
 
+/** A channel of a backend. */
+class MemoryChannel {
+  readonly ring: HistoryRing;
+  /** The nodes that subscribe to it. */
+  readonly sinks = new Set<ChannelSink>();
+  readonly name: string;
+  /** Among the channels with stored events. */
+  readonly storing: Place<MemoryChannel> = new Place<MemoryChannel>(this);
+  /** Among the channels that nobody subscribes to. */
+  readonly idling: Place<MemoryChannel> = new Place<MemoryChannel>(this);
+
+  constructor(name: string, epoch: string) {
+    this.name = name;
+    this.ring = new HistoryRing(epoch);
+  }
+}
+
 /**
  * The channels of one process: a ring of recent events each, bounded over all of them. Several
  * {@linkcode MemoryDriver}s may share one, and are then nodes over one backend, as in tests.
@@ -54,18 +71,19 @@ const CHECKS = {
  */
 export class MemoryBackend {
   readonly #limits: Resolved<MemoryHistoryOptions, typeof DEFAULTS>;
-  readonly #rings = new Map<string, HistoryRing>();
-  readonly #sinks = new Map<string, Set<ChannelSink>>();
+  readonly #channels = new Map<string, MemoryChannel>();
   /** Channels with stored events, the longest silent first. */
-  readonly #stored = new TouchOrder<string>();
+  readonly #stored = new TouchOrder<MemoryChannel>();
   /** Channels that nobody subscribes to, the longest untouched first. */
-  readonly #idle = new TouchOrder<string>();
+  readonly #idle = new TouchOrder<MemoryChannel>();
   /** Leased entries of the nodes over this backend. */
   readonly leases: LeaseStore = new MemoryLeases();
-  readonly #recent = new RecentIds();
+  readonly #dropped = new DroppedIds();
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
   #bytes = 0;
+  /** No channel but the one in hand has to be looked at for events that are older than this. */
+  #silentSinceMs = Date.now();
 
   /**
    * Makes an empty backend.
@@ -83,48 +101,47 @@ export class MemoryBackend {
 
   /** Channels remembered now, with or without stored events. */
   get channelCount(): number {
-    return this.#rings.size;
+    return this.#channels.size;
   }
 
   /** Stores an event and hands it to every subscribed node, in this turn. */
-  publish(channel: string, record: EventRecord): Position {
+  publish(name: string, record: EventRecord): Position {
     const nowMs = Date.now();
-    const ring = this.#ring(channel);
+    const channel = this.#channel(name);
+    const { ring } = channel;
     this.#expire(channel, nowMs);
-    const known = ring.find(record.id) ?? this.#recent.find(ring.epoch, record.id);
-    if (known !== undefined) return known;
-    const bytes = eventBytes(record);
-    const position = ring.append(record, bytes, nowMs);
-    this.#recent.add(record.id, position);
-    this.#bytes += bytes;
-    this.#stored.touch(channel);
-    while (ring.size > this.#limits.historySize) this.#dropOldest(channel, ring);
-    while (this.#bytes > this.#limits.historyMaxBytes) {
-      const silent = this.#longestSilent;
-      if (silent === undefined) break;
-      this.#dropOldest(...silent);
+    if (record.isNew !== true) {
+      const known = ring.find(record.id) ?? this.#dropped.find(record.id, ring.epoch);
+      if (known !== undefined) return known;
     }
-    for (const sink of this.#sinks.get(channel) ?? []) sink.event(record, position);
+    const position = ring.append(record, nowMs);
+    this.#bytes += eventBytes(record);
+    this.#stored.touch(channel.storing);
+    while (ring.size > this.#limits.historySize) this.#dropOldest(channel);
+    while (this.#bytes > this.#limits.historyMaxBytes) {
+      const silent = this.#stored.first;
+      if (silent === undefined) break;
+      this.#dropOldest(silent);
+    }
+    for (const sink of channel.sinks) sink.event(record, position);
     return position;
   }
 
   /** Adds a sink and tells it that the channel is live. */
-  subscribe(channel: string, sink: ChannelSink): () => void {
-    const ring = this.#ring(channel);
-    const sinks = this.#sinks.get(channel) ?? new Set();
-    this.#sinks.set(channel, sinks.add(sink));
-    this.#idle.delete(channel);
-    sink.live(ring.top);
+  subscribe(name: string, sink: ChannelSink): () => void {
+    const channel = this.#channel(name);
+    channel.sinks.add(sink);
+    this.#idle.delete(channel.idling);
+    sink.live(channel.ring.top);
     return () => {
-      if (!sinks.delete(sink) || sinks.size > 0) return;
-      this.#sinks.delete(channel);
-      this.#setIdle(channel);
+      if (channel.sinks.delete(sink) && channel.sinks.size === 0) this.#setIdle(channel);
     };
   }
 
   /** Everything after a position, where that can be proven. */
-  read(channel: string, after: Position): HistoryRead {
-    const ring = this.#ring(channel);
+  read(name: string, after: Position): HistoryRead {
+    const channel = this.#channel(name);
+    const { ring } = channel;
     this.#expire(channel, Date.now());
     const events = ring.after(after);
     return events === undefined
@@ -132,53 +149,55 @@ export class MemoryBackend {
       : { complete: true, events, top: ring.top };
   }
 
-  #ring(channel: string): HistoryRing {
-    let ring = this.#rings.get(channel);
-    if (ring === undefined) {
-      ring = new HistoryRing(`${this.#epochPrefix}-${++this.#epochs}`);
-      this.#rings.set(channel, ring);
+  #channel(name: string): MemoryChannel {
+    let channel = this.#channels.get(name);
+    if (channel === undefined) {
+      channel = new MemoryChannel(name, `${this.#epochPrefix}-${++this.#epochs}`);
+      this.#channels.set(name, channel);
     }
-    if (!this.#sinks.has(channel)) this.#setIdle(channel);
-    return ring;
+    if (channel.sinks.size === 0) this.#setIdle(channel);
+    return channel;
   }
 
   /**
    * Puts a channel last among those that may be given up, and gives up the first where there are
    * too many: who comes back to that one is told `lost`, as its next epoch is another.
    */
-  #setIdle(channel: string): void {
-    this.#idle.touch(channel);
-    const name = this.#idle.first;
-    if (name === undefined || this.#idle.size <= this.#limits.historyMaxChannels) return;
-    const ring = this.#rings.get(name);
-    while (ring !== undefined && ring.size > 0) this.#dropOldest(name, ring);
-    this.#rings.delete(name);
-    this.#idle.delete(name);
+  #setIdle(channel: MemoryChannel): void {
+    this.#idle.touch(channel.idling);
+    const longest = this.#idle.first;
+    if (longest === undefined || this.#idle.size <= this.#limits.historyMaxChannels) return;
+    while (longest.ring.size > 0) this.#dropOldest(longest);
+    this.#channels.delete(longest.name);
+    this.#idle.delete(longest.idling);
   }
 
   /** Drops what is past its age: in this channel, and in those that are silent for longer. */
-  #expire(channel: string, nowMs: number): void {
+  #expire(channel: MemoryChannel, nowMs: number): void {
     const deadlineMs = nowMs - this.#limits.historyTtlMs;
-    const isOld = (ring: HistoryRing) => (ring.oldestAtMs ?? Infinity) <= deadlineMs;
-    const ring = this.#rings.get(channel);
-    while (ring !== undefined && isOld(ring)) this.#dropOldest(channel, ring);
-    let silent = this.#longestSilent;
-    while (silent !== undefined && isOld(silent[1])) {
-      this.#dropOldest(...silent);
-      silent = this.#longestSilent;
+    this.#dropUntil(channel, deadlineMs);
+    if (this.#silentSinceMs > deadlineMs) return;
+    let silent = this.#stored.first;
+    while (silent !== undefined && this.#dropUntil(silent, deadlineMs)) silent = this.#stored.first;
+    this.#silentSinceMs = silent?.ring.oldestAtMs ?? nowMs;
+  }
+
+  /** Drops the events up to a time; true if there were any. */
+  #dropUntil(channel: MemoryChannel, deadlineMs: number): boolean {
+    const { ring } = channel;
+    if (ring.oldestAtMs > deadlineMs) return false;
+    while (ring.oldestAtMs <= deadlineMs) this.#dropOldest(channel);
+    return true;
+  }
+
+  #dropOldest(channel: MemoryChannel): void {
+    const { ring } = channel;
+    const dropped = ring.dropOldest();
+    if (dropped !== undefined) {
+      this.#bytes -= eventBytes(dropped.record);
+      this.#dropped.add(dropped);
     }
-  }
-
-  /** The channel with stored events that is silent longest. */
-  get #longestSilent(): readonly [string, HistoryRing] | undefined {
-    const name = this.#stored.first;
-    const ring = name === undefined ? undefined : this.#rings.get(name);
-    return name === undefined || ring === undefined ? undefined : [name, ring];
-  }
-
-  #dropOldest(channel: string, ring: HistoryRing): void {
-    this.#bytes -= ring.dropOldest();
-    if (ring.size === 0) this.#stored.delete(channel);
+    if (ring.size === 0) this.#stored.delete(channel.storing);
   }
 }
 
@@ -241,7 +260,7 @@ export class MemoryDriver implements BroadcastDriver {
 /**
  * A broadcaster for one process, with nothing to install. It keeps the last 256 events of a channel
  * for five minutes, so that whoever was away for a moment misses nothing while the process lives. An
- * id is known again among the last 100,000 of the process.
+ * id is known again while its event is kept, and until 100,000 others were dropped after it.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ const record = (id: string) => ({ id, event: "n", json: "null" });
 Deno.test("a ring that is filled and drained for long keeps its order and its numbers", () => {
   const ring = new HistoryRing("e");
   for (let i = 1; i <= 1_000; i++) {
-    ring.append(record(String(i)), 1, i);
+    ring.append(record(String(i)), i);
     if (ring.size > 10) ring.dropOldest();
   }
   const events = ring.after({ epoch: "e", offset: 990 }) ?? [];

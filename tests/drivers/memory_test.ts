@@ -39,8 +39,23 @@ Deno.test("guarantee 3: a retry is known by its id when history has dropped the 
   backend.publish("d", record("first"));
   for (let i = 0; i < 50_000; i++) backend.publish("c", record(String(i)));
   assertEquals(backend.publish("c", record("first")), first);
-  for (let i = 0; i < 50_000; i++) backend.publish("e", record(String(i)));
+  // It was dropped as the first, and 49,998 others after it on this channel.
+  for (let i = 0; i < 50_003; i++) backend.publish("e", record(String(i)));
+  assertEquals(backend.publish("c", record("first")), first);
+  backend.publish("e", record("last"));
   assertEquals(backend.publish("c", record("first")).offset, 50_002);
+});
+
+Deno.test("guarantee 3: an id that was minted is known when it is published again", async () => {
+  await using broadcaster = new MemoryBroadcaster({ historySize: 1 });
+  const first = await broadcaster.publish("c", { event: "n", data: 1 });
+  assertEquals(await broadcaster.publish("c", { event: "n", data: 1, id: first.id }), first);
+  const second = await broadcaster.publish("c", { event: "n", data: 2 });
+  // The first is dropped, the second is stored.
+  for (const receipt of [first, second]) {
+    assertEquals(await broadcaster.publish("c", { event: "n", data: 0, id: receipt.id }), receipt);
+  }
+  assertEquals((await broadcaster.publish("c", { event: "n", data: 3 })).position?.offset, 3);
 });
 
 Deno.test("memory history forgets events past their age, but never the channel's position", () => {

@@ -7,8 +7,8 @@ import vm from "node:vm";
 import { PlayedGateway, type User } from "./harness.ts";
 
 const ROUNDS = 5;
-/** The backend knows the last 100,000 ids again: the warm-up fills that up. */
-const WARM_UP_EVENTS = 100_000;
+/** The backend knows the last 100,000 ids again: the warm-up fills that up, and its table of them. */
+const WARM_UP_EVENTS = 150_000;
 const EVENTS = 20_000;
 const USERS = 500;
 
@@ -32,7 +32,8 @@ Deno.test("guarantee 6: names that are published on, users, tokens and orders le
   let name = 0;
   const publish = async (events: number) => {
     for (let i = 0; i < events; i++) {
-      await broadcaster.publish(`channel-${++name}`, { event: "n", data: 0 });
+      const id = `id-${++name}`;
+      await broadcaster.publish(`channel-${name}`, { event: "n", data: 0, id });
     }
   };
   const round = async () => {

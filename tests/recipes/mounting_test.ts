@@ -1,11 +1,14 @@
-import { MemoryBroadcaster } from "@airwave/broadcast";
+import { type Broadcaster, BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { assertEquals } from "@std/assert";
 import { createApp as createExpress } from "../../examples/recipes/express.js";
+import { broadcasting, payOrder } from "../../examples/recipes/fresh.ts";
 import { createApp as createHono } from "../../examples/recipes/hono.ts";
 import { createApp as createRoutes } from "../../examples/recipes/routes.ts";
-import { Guest, pay, Running } from "./shop.ts";
+import { type App, Guest, pay, Running } from "./shop.ts";
 
-for (const [name, createApp] of Object.entries({ routes: createRoutes, hono: createHono })) {
+const APPS = { routes: createRoutes, hono: createHono, "fresh, as a stand-in has it": createFresh };
+
+for (const [name, createApp] of Object.entries(APPS)) {
   Deno.test(`${name}: a payment is heard, and what is no route is not found`, async () => {
     await using broadcaster = new MemoryBroadcaster();
     await using running = new Running(createApp(broadcaster));
@@ -36,3 +39,22 @@ Deno.test("express: a payment is heard, and what is no route is not found", asyn
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });
+
+/** In the place of Fresh's `App`: a middleware, then a route, the first one called in the same turn. */
+function createFresh(broadcaster: Broadcaster): App {
+  const gateway = new BroadcastGateway({ broadcaster });
+  const [first, route] = [broadcasting(gateway), payOrder(broadcaster)];
+  const path = new URLPattern({ pathname: "/orders/:id/pay" });
+  return {
+    fetch(req) {
+      const match = path.exec(req.url);
+      const params = { id: match?.pathname.groups.id ?? "" };
+      const next = async () => {
+        if (match === null) return new Response("Not found", { status: 404 });
+        return await route({ req, params, next });
+      };
+      return first({ req, params, next });
+    },
+    close: () => gateway.close(),
+  };
+}

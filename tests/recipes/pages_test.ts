@@ -1,20 +1,13 @@
 import { MemoryBroadcaster } from "@airwave/broadcast";
 import { assertEquals } from "@std/assert";
 import { createApp } from "../../examples/recipes/routes.ts";
-import { ROOT } from "../../scripts/project.ts";
 import { launchChromium } from "../e2e/chromium.ts";
+import { answer, bundlePage } from "./bundle_page.ts";
 import { pay, Running } from "./shop.ts";
 
 for (const name of ["page", "react_page"]) {
   Deno.test(`${name}.ts counts each payment once`, async () => {
-    const { outputFiles, errors } = await Deno.bundle({
-      entrypoints: [`${ROOT}/examples/recipes/${name}.ts`],
-      platform: "browser",
-      write: false,
-    });
-    const script = outputFiles?.[0]?.text();
-    if (script === undefined) throw new Error(`Cannot bundle ${name}: ${JSON.stringify(errors)}`);
-
+    const script = await bundlePage(name);
     await using broadcaster = new MemoryBroadcaster();
     const app = createApp(broadcaster);
     await using running = new Running({
@@ -45,7 +38,3 @@ for (const name of ["page", "react_page"]) {
 
 const HTML = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <title>Shop</title><div id="root"></div><script type="module" src="/page.js"></script>`;
-
-function answer(type: string, body: string): Response {
-  return new Response(body, { headers: { "content-type": type } });
-}

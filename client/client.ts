@@ -4,8 +4,8 @@ import type { ServerFrame } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { Announcer } from "./announcer.ts";
 import { BroadcastChannel, type ChannelEvents, type ChannelOwner } from "./channel.ts";
-import { Connection, type ConnectionEnd, type ConnectionEvents } from "./connection.ts";
-import { type BroadcastClientError, failure, invalidArgument } from "./errors.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
+import { type BroadcastClientError, failure } from "./errors.ts";
 import { Listeners } from "./listeners.ts";
 import { type BroadcastClientOptions, type ClientSettings, readClientOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -72,7 +72,7 @@ export class BroadcastClient implements Disposable {
   #number = 0;
   /** Counts attempts without a welcome; each transport is given two, and one that worked is kept. */
   #attempt = 0;
-  #stopWatchingPage = () => {};
+  #watch: AbortController | undefined;
 
   /**
    * Makes a client and, unless told otherwise, connects.
@@ -106,7 +106,7 @@ export class BroadcastClient implements Disposable {
       isForOthers: (frame) => this.#outbox.isForOthers(frame),
       open: () => this.#onOpen(),
       frame: (frame) => this.#onFrame(frame),
-      closed: (end) => this.#onClosed(end),
+      closed: (...end) => this.#onClosed(...end),
     };
     if (this.#settings.autoConnect) this.connect();
   }
@@ -130,7 +130,7 @@ export class BroadcastClient implements Disposable {
   connect(): void {
     if (this.#state !== "disconnected") return;
     this.#retry.reset();
-    this.#stopWatchingPage = watchPage(() => {
+    this.#watch = watchPage(() => {
       this.#retry.hurry();
       this.#connection?.probe();
     });
@@ -163,12 +163,12 @@ export class BroadcastClient implements Disposable {
     name: string,
     { after }: { readonly after?: ChannelPosition | undefined } = {},
   ): BroadcastChannel<Events> {
-    const action = "hold a channel";
-    if (!isChannelName(name)) throw invalidArgument(action, CHANNEL_NAME_RULE, name);
+    const action = `hold "${name}"`;
+    if (!isChannelName(name)) throw failure("config", action, CHANNEL_NAME_RULE);
     const subscription = this.#subscriptions.get(name) ??
       new Subscription(name, this.#settings, this.#announcer, this.#actions);
     if (after && subscription.holds.size) {
-      throw invalidArgument(action, '"after" is for who holds it first', name);
+      throw failure("config", action, '"after" is for who holds it first');
     }
     const listeners = new Listeners(this.#announcer, name);
     this.#subscriptions.set(name, subscription);
@@ -221,8 +221,9 @@ export class BroadcastClient implements Disposable {
     if ("c" in frame) this.#subscriptions.get(frame.c)?.receive(frame);
   }
 
-  #onClosed({ code, reason, delayMs, error }: ConnectionEnd): void {
+  #onClosed(how: CloseCode, delayMs?: number, error?: BroadcastClientError): void {
     const { connected } = this;
+    const { code, reason } = how;
     const { maxReconnectAttempts, url } = this.#settings;
     const { id, token } = this.#connection ?? {};
     let verdict = closeVerdict(code);
@@ -236,24 +237,24 @@ export class BroadcastClient implements Disposable {
       ? `the server said ${code} ${reason}`
       : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed in a row";
     if (rule) {
-      this.#stop({ code, reason });
+      this.#stop(how);
       error ??= failure("connection_refused", `connect to ${url}`, rule, { reason });
     } else {
       this.#forgetConnection();
       this.#setState("reconnecting");
-      if (connected) this.#announcer.tell("close", { code, reason, willReconnect: true });
+      if (connected) this.#announcer.tell("close", { ...how, willReconnect: true });
       if (delayMs === undefined) this.#retry.schedule(verdict);
       else this.#retry.wait(delayMs);
     }
     if (error) this.#announcer.tell("error", error);
   }
 
-  #stop({ code, reason }: CloseCode): void {
+  #stop(how: CloseCode): void {
     this.#forgetConnection();
     this.#retry.stop();
-    this.#stopWatchingPage();
+    this.#watch?.abort();
     this.#setState("disconnected");
-    this.#announcer.tell("close", { code, reason, willReconnect: false });
+    this.#announcer.tell("close", { ...how, willReconnect: false });
   }
 
   #forgetConnection(): void {

@@ -15,22 +15,14 @@ const LOOK_INTERVAL_MS = 10_000;
 /** Number of the requests that are about the connection itself; its client counts from 1. */
 const OWN_REQUEST = 0;
 
-/** How a connection ended. */
-export interface ConnectionEnd extends CloseCode {
-  /** When to come back, where the server said that. */
-  readonly delayMs?: number | undefined;
-  /** What kept it from beginning. */
-  readonly error?: BroadcastClientError;
-}
-
 /** What a connection tells its client. After `closed` it says nothing more. */
 export interface ConnectionEvents {
   /** The server let this client in, or took its fresh token. */
   open(): void;
   /** A frame about a channel. */
   frame(frame: ServerFrame): void;
-  /** It is over. */
-  closed(end: ConnectionEnd): void;
+  /** It is over; `delayMs` where the server said when to come back, `error` if it could not begin. */
+  closed(how: CloseCode, delayMs?: number, error?: BroadcastClientError): void;
 }
 
 /**
@@ -125,7 +117,8 @@ export class Connection {
       const reason = code === "token" ? "getToken failed" : "the transport failed";
       const error = failure(code, `connect to ${url}`, reason, { cause });
       // A token, or another transport, may be there next time; a socket that cannot be made, never.
-      this.#end({ code: code === "token" || transports.length > 1 ? 1006 : 1008, reason, error });
+      const mayWork = code === "token" || transports.length > 1;
+      this.#end({ code: mayWork ? 1006 : 1008, reason }, undefined, error);
     }
   }
 
@@ -155,7 +148,7 @@ export class Connection {
         this.#start();
         return;
       case "bye":
-        return this.#end({ code: CLIENT_LEFT.code, reason: frame.r, delayMs: frame.ms });
+        return this.#end({ code: CLIENT_LEFT.code, reason: frame.r }, frame.ms);
     }
     if (!("n" in frame) || frame.n !== OWN_REQUEST) this.#events.frame(frame);
     else if (frame.t === "ok") this.#onOpen();
@@ -174,10 +167,11 @@ export class Connection {
     this.#events.open();
   }
 
-  #end(end: ConnectionEnd): void {
+  #end(how: CloseCode, delayMs?: number, error?: BroadcastClientError): void {
     if (this.#state === "over") return;
-    this.close();
-    this.#announcer.change(() => this.#events.closed(end));
+    // Of all that can end it, the server's silence alone is this side's finding.
+    this.close(how === SERVER_SILENT ? how : CLIENT_LEFT);
+    this.#announcer.change(() => this.#events.closed(how, delayMs, error));
   }
 
   /** Gives up after a time, unless something is heard. */
@@ -192,10 +186,7 @@ export class Connection {
     const dueMs = Math.min(this.#deadlineMs, Date.now() + LOOK_INTERVAL_MS);
     this.#timer = setTimeout(() => {
       const nowMs = Date.now();
-      if (nowMs >= this.#deadlineMs) {
-        this.close(SERVER_SILENT);
-        return this.#announcer.change(() => this.#events.closed(SERVER_SILENT));
-      }
+      if (nowMs >= this.#deadlineMs) return this.#end(SERVER_SILENT);
       this.#watch();
       if (Math.abs(nowMs - dueMs) > LOOK_INTERVAL_MS) this.probe();
     }, dueMs - Date.now());

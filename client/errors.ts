@@ -71,14 +71,3 @@ export function refusal(
 ): BroadcastClientError {
   return failure(`${what}_refused`, `${what} on "${channel}"`, reason, { channel, reason });
 }
-
-/** An argument that can never work, with the action, the rule and the value. */
-export function invalidArgument(
-  action: string,
-  rule: string,
-  value: unknown,
-  cause?: unknown,
-): BroadcastClientError {
-  const got = /string|number/.test(typeof value) ? value : typeof value;
-  return failure("config", action, `${rule}, got ${got}`, { cause });
-}

@@ -80,43 +80,45 @@ const DEFAULTS: ClientSettings = {
 /** Reads the options; an unknown one, a wrong type or a number out of range is refused. */
 export function readClientOptions(options: BroadcastClientOptions): ClientSettings {
   const settings: Record<string, unknown> = { ...DEFAULTS };
-  for (const [name, given] of Object.entries(options)) {
-    if (given === undefined) continue;
-    const value = name === "url" ? String(given) : given;
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
     if (!Object.hasOwn(settings, name)) throw bad(`unknown option "${name}"`);
-    if (typeof value !== typeof settings[name]) {
-      throw bad(`option "${name}" must be of type ${typeof settings[name]}`);
+    const type = typeof settings[name];
+    // A count may be without end, a wait may not: timers reach 2³¹ − 1 ms.
+    const min = /Timeout|Silence/.test(name) ? 1 : 0;
+    const max = /Ms$/.test(name) ? 2 ** 31 - 1 : Infinity;
+    if (name !== "url") {
+      check(name, typeof value === typeof settings[name], `be of type ${type}`, value);
     }
-    if (name === "transports" && !/^(websocket|sse)(,(websocket|sse))*$/.test(String(value))) {
-      throw bad(`option "transports" must be a list of "websocket" and "sse", got "${value}"`);
+    if (type === "number") {
+      check(name, value >= min && value <= max, `be from ${min} to ${max}`, value);
     }
-    if (typeof value === "number") checkNumber(name, value);
+    if (name === "transports") {
+      const isList = /^(,(websocket|sse))+$/.test(`,${value}`);
+      check(name, isList, 'be a list of "websocket" and "sse"', value);
+    }
     settings[name] = value;
   }
-  const read = { ...DEFAULTS, ...settings };
-  return { ...read, url: readUrl(read.url) };
-}
-
-/** A count may be without end, a wait may not: timers reach 2³¹ − 1 ms. */
-function checkNumber(name: string, value: number): void {
-  const min = /Timeout|Silence/.test(name) ? 1 : 0;
-  const max = /Ms$/.test(name) ? 2 ** 31 - 1 : Infinity;
-  if (!(value >= min && value <= max)) {
-    throw bad(`option "${name}" must be from ${min} to ${max}, got ${value}`);
-  }
+  return { ...DEFAULTS, ...settings, url: readUrl(String(settings.url)) };
 }
 
 function readUrl(text: string): string {
   const origin = pageOrigin();
-  const url = URL.canParse(text, origin) ? new URL(text, origin) : undefined;
-  if (!url || !/^(ws|http)s?:$/.test(url.protocol)) {
-    const hint = origin ? "" : ", as there is no page to take the host from";
-    throw bad(`option "url" must start with ws:, wss:, http: or https:${hint}, got "${text}"`);
-  }
+  const url = new URL(URL.canParse(text, origin) ? text : "none:", origin);
+  check(
+    "url",
+    /^(ws|http)s?:$/.test(url.protocol),
+    "start with ws:, wss:, http: or https: where there is no page to take the host from",
+    text,
+  );
   url.protocol = url.protocol.replace("http", "ws");
   url.hash = "";
   url.searchParams.set("v", "2");
   return url.href;
+}
+
+function check(name: string, isMet: boolean, rule: string, value: unknown): void {
+  if (!isMet) throw bad(`option "${name}" must ${rule}, got "${value}"`);
 }
 
 function bad(rule: string): BroadcastClientError {

@@ -2,7 +2,7 @@ import { encodeFrame } from "../protocol/codec.ts";
 import type { ErrFrame, MsgFrame, OkFrame } from "../protocol/frames.ts";
 import { EVENT_NAME_RULE, isEventName } from "../protocol/names.ts";
 import type { Announcer } from "./announcer.ts";
-import { invalidArgument, refusal } from "./errors.ts";
+import { failure, refusal } from "./errors.ts";
 import { type ChannelPosition, fromWire } from "./position.ts";
 
 /** How to publish. Everything is optional. */
@@ -87,17 +87,17 @@ export class Outbox {
     { id = mintId(), others }: ClientPublishOptions,
   ): Promise<ClientPublishResult> {
     const action = `publish on "${c}"`;
-    if (!isEventName(e)) throw invalidArgument(action, EVENT_NAME_RULE, e);
+    if (!isEventName(e)) throw failure("config", action, `${EVENT_NAME_RULE}, got "${e}"`);
     const { outboxLimit, maxFrameBytes } = this.#limits;
     let text: string;
     try {
       text = encodeFrame({ t: "pub", c, e, d: data ?? null, n, i: id, x: others });
     } catch (cause) {
-      throw invalidArgument(action, "data must be a JSON value", data, cause);
+      throw failure("config", action, "data must be a JSON value", { cause });
     }
     const bytes = new TextEncoder().encode(text).length;
     if (bytes > maxFrameBytes) {
-      throw invalidArgument(action, `a publish is at most ${maxFrameBytes} bytes`, bytes);
+      throw failure("config", action, `a publish is at most ${maxFrameBytes} bytes, got ${bytes}`);
     }
     if (others) this.#forOthers.add(`${c} ${id}`);
     for (const oldest of this.#forOthers) {

@@ -11,7 +11,7 @@ export interface RetryLimits {
 export class Retry {
   readonly #limits: RetryLimits;
   readonly #attempt: () => void;
-  readonly #scheduled: (delayMs: number) => void;
+  readonly #scheduled: ((delayMs: number) => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When a wait ends that may be cut short; 0 while there is none. */
   #dueAtMs = 0;
@@ -21,7 +21,7 @@ export class Retry {
   constructor(
     limits: RetryLimits,
     attempt: () => void,
-    scheduled: (delayMs: number) => void = () => {},
+    scheduled?: (delayMs: number) => void,
   ) {
     this.#limits = limits;
     this.#attempt = attempt;
@@ -42,7 +42,7 @@ export class Retry {
       this.stop();
       this.#attempt();
     }, delayMs);
-    this.#scheduled(delayMs);
+    this.#scheduled?.(delayMs);
   }
 
   /** Cuts a wait that was drawn to a short one, unless what is left of it is shorter. */

@@ -62,7 +62,7 @@ export class Subscription {
    */
   #request: number | false | undefined;
   /** The last event that was handed over, or where the subscription began. */
-  #position: WirePosition | undefined;
+  #position: { readonly e: string; o: number } | undefined;
   /** Whether there is a past in which something can have been missed. */
   #hasPast = false;
 
@@ -197,7 +197,7 @@ export class Subscription {
     const position = this.#position;
     if (offset === undefined || position === undefined) return true;
     const step = offset - position.o;
-    if (step === 1) this.#position = { ...position, o: offset };
+    if (step === 1) position.o = offset;
     if (step > 1) {
       // It is asked for again from here, and what follows the hole comes then.
       this.#actions.ask("unsub", this.#name);

@@ -43,10 +43,10 @@ export function openWebSocket(
   socket.onerror = () => {};
   return {
     send(text) {
-      if ((socket.readyState ?? OPEN) !== OPEN) return false;
       try {
-        socket.send(text);
-        return true;
+        const isOpen = (socket.readyState ?? OPEN) === OPEN;
+        if (isOpen) socket.send(text);
+        return isOpen;
       } catch {
         // It closed just now; its event is on the way and says so.
         return false;

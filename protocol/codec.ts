@@ -41,7 +41,8 @@ type Shapes<Frame extends { readonly t: string }> = {
 type Checks = { readonly [key: string]: (value: unknown) => boolean };
 
 /** Any shape, once it is checked that it fits the type of its frame. */
-type AnyShape = readonly [required: Checks, optional: Checks, since: Revision];
+type AnyShape = readonly [required: Checks, optional: Checks, since: number];
+const UNKNOWN: AnyShape = [{}, {}, 3];
 type AnyShapes = { readonly [type: string]: AnyShape };
 
 const SERVER_FRAMES: Shapes<ServerFrame> = {
@@ -130,16 +131,16 @@ function parseMessage<Frame>(
   revision: Revision,
   shapes: AnyShapes,
 ): readonly Parsed<Frame>[] {
-  if (typeof input !== "string") return [malformed("not a text message")];
   let value: unknown;
   try {
-    value = JSON.parse(input);
+    // The parser's own message is not told: it quotes the input, which may hold a secret.
+    value = isText(input) && JSON.parse(input);
   } catch {
-    // The parser's own message quotes the input, which may hold a secret.
     return [malformed("not JSON")];
   }
-  const values = revision === 2 && Array.isArray(value) ? value : [value];
-  return values.map((value) => parseFrame(value, revision, shapes));
+  return revision === 2 && Array.isArray(value)
+    ? value.map((one) => parseFrame(one, revision, shapes))
+    : [parseFrame(value, revision, shapes)];
 }
 
 function parseFrame<Frame>(
@@ -150,17 +151,16 @@ function parseFrame<Frame>(
   if (!isFields(value)) return malformed("not an object");
   const { t } = value;
   if (!isText(t)) return malformed("t does not fit");
-  const shape = Object.hasOwn(shapes, t) ? shapes[t] : undefined;
-  if (shape === undefined || shape[2] > revision) return { kind: "unknown", type: t };
-  const [required, optional] = shape;
+  const [required, optional, since] = Object.hasOwn(shapes, t) && shapes[t] || UNKNOWN;
+  if (since > revision) return { kind: "unknown", type: t };
   // Revision 1 must not see what revision 2 added; revision 2 is spared the copy.
   const frame: Fields = revision === 1 ? { t } : value;
   for (const key in required) {
-    const field = key === "d" ? value[key] ?? null : value[key];
+    const field = value[key] ?? null;
     if (!required[key]?.(field)) return malformed(`${key} does not fit`);
-    frame[key] = field;
+    if (frame !== value || field === null) frame[key] = field;
   }
-  for (const key in revision === 1 ? {} : optional) {
+  for (const key in frame === value ? optional : {}) {
     if (value[key] !== undefined && !optional[key]?.(value[key])) {
       return malformed(`${key} does not fit`);
     }

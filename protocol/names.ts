@@ -1,15 +1,16 @@
 /** Longest channel or event name, in characters. */
 export const MAX_NAME_LENGTH = 200;
 
-const CHANNEL_NAME = /^[A-Za-z0-9_\-=@,.;:/~]{1,200}$/;
+const CHANNEL_CHARACTERS = "A-Za-z0-9_=@,.;:/~-";
+const CHANNEL_NAME = new RegExp(`^[${CHANNEL_CHARACTERS}]{1,200}$`);
 // deno-lint-ignore no-control-regex -- naming the control characters is the rule itself
-const EVENT_NAME = /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]{1,200}$/;
+const EVENT_NAME = /^[^\0-\x1f\x7f-\x9f\u2028\u2029]{1,200}$/;
 const RESERVED_PREFIX = /^(?:private|presence)-/i;
 const PRESENCE_PREFIX = /^presence-/i;
 
 /** The rule that {@linkcode isChannelName} checks, in words for an error message. */
 export const CHANNEL_NAME_RULE =
-  "a channel name is 1 to 200 characters of A-Z a-z 0-9 _ - = @ , . ; : / ~";
+  `a channel name is 1 to 200 characters of ${CHANNEL_CHARACTERS}` as const;
 
 /** The rule that {@linkcode isEventName} checks, in words for an error message. */
 export const EVENT_NAME_RULE = "an event name is 1 to 200 characters without control characters";

@@ -13,8 +13,8 @@ const published = existing(config.publish.include);
 export const PAGES: readonly string[] = published.filter((path) => path.endsWith(".md"));
 
 /** The guides, which are read where the code is. */
-export const GUIDES: readonly string[] = [...Deno.readDirSync(`${ROOT}/docs`)].map(({ name }) =>
-  `docs/${name}`
+export const GUIDES: readonly string[] = [...Deno.readDirSync(`${ROOT}/docs`)].flatMap(({ name }) =>
+  name.endsWith(".md") ? [`docs/${name}`] : []
 );
 
 /** The modules and folders of modules that are published. */

@@ -28,7 +28,19 @@ export interface BroadcastClientErrorInit {
   readonly cause?: unknown;
 }
 
-/** Every error of the client; `code` is stable. */
+/**
+ * Every error of the client; `code` is stable.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastClient, BroadcastClientError } from "@airwave/broadcast/client";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const client = new BroadcastClient({ url: "ws://localhost/_broadcast", autoConnect: false });
+ * const error = assertThrows(() => client.channel("no spaces"), BroadcastClientError);
+ * assertEquals(error.code, "client.config");
+ * ```
+ */
 export class BroadcastClientError extends Error {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastClientError";

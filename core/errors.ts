@@ -102,6 +102,20 @@ export class BroadcastSubscribeError extends BroadcastError {
 /**
  * An authorizer that threw or took too long (`broadcast.authorization_failed`), or a plain refusal
  * (`broadcast.unauthorized`). Both deny.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastUnauthorizedError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * broadcaster.authorize("private-*", () => Promise.reject(new Error("the users' table is away")));
+ * const error = await assertRejects(
+ *   () => broadcaster.authorizeFor("private-ledger", undefined),
+ *   BroadcastUnauthorizedError,
+ * );
+ * assertEquals(error.code, "broadcast.authorization_failed");
+ * ```
  */
 export class BroadcastUnauthorizedError extends BroadcastError {
   /** The class name, kept through minifiers. */
@@ -119,7 +133,22 @@ export class BroadcastUnauthorizedError extends BroadcastError {
   }
 }
 
-/** An in-process subscriber that fell behind its limits under the policy `close`. */
+/**
+ * An in-process subscriber that fell behind its limits under the policy `close`.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastOverflowError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * const slow = broadcaster.subscribe("news", { maxQueuedEvents: 1, overflow: "close" });
+ * await slow.ready;
+ * for (const data of [1, 2]) await broadcaster.publish("news", { event: "tick", data });
+ * assertEquals((await slow.next()).value?.data, 1); // what waits comes first
+ * await assertRejects(() => slow.next(), BroadcastOverflowError);
+ * ```
+ */
 export class BroadcastOverflowError extends BroadcastError {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastOverflowError";
@@ -145,7 +174,27 @@ export class BroadcastClosedError extends BroadcastError {
   }
 }
 
-/** A hook, listener or other callback of the application that threw or rejected; its throw is the cause. */
+/**
+ * A hook, listener or other callback of the application that threw or rejected; its throw is the cause.
+ *
+ * @example
+ * ```ts
+ * import { type AnyBroadcastError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const heard: AnyBroadcastError[] = [];
+ * await using broadcaster = new MemoryBroadcaster({ onError: (error) => heard.push(error) });
+ * await using subscription = broadcaster.subscribe("news", {
+ *   maxQueuedEvents: 1,
+ *   onOverflow: () => {
+ *     throw new Error("no room");
+ *   },
+ * });
+ * await subscription.ready;
+ * for (const data of [1, 2]) await broadcaster.publish("news", { event: "tick", data });
+ * assertEquals(heard.map(({ code }) => code), ["broadcast.hook"]);
+ * ```
+ */
 export class BroadcastHookError extends BroadcastError {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastHookError";
@@ -200,7 +249,23 @@ export type AnyBroadcastError =
   | BroadcastHookError
   | BroadcastHandshakeError;
 
-/** Tells an error of this library from any other. */
+/**
+ * Tells an error of this library from any other.
+ *
+ * @example
+ * ```ts
+ * import { isBroadcastError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * try {
+ *   await broadcaster.publish("news", { event: "big", data: 1n });
+ * } catch (error) {
+ *   if (!isBroadcastError(error)) throw error;
+ *   assertEquals([error.code, error.status], ["broadcast.publish", 400]);
+ * }
+ * ```
+ */
 export function isBroadcastError(error: unknown): error is AnyBroadcastError {
   return error instanceof BroadcastError;
 }

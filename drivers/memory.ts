@@ -204,6 +204,20 @@ export class MemoryBackend {
 /**
  * Carries events within one process. With a {@linkcode MemoryBackend} of its own it is the driver of
  * {@linkcode MemoryBroadcaster}; two on one backend are two nodes.
+ *
+ * @example Two nodes in one test
+ * ```ts
+ * import { DriverBroadcaster, MemoryBackend, MemoryDriver } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const backend = new MemoryBackend({ historySize: 10 });
+ * await using a = new DriverBroadcaster(new MemoryDriver(backend));
+ * await using b = new DriverBroadcaster(new MemoryDriver(backend));
+ * await using subscription = b.subscribe("news");
+ * await subscription.ready;
+ * await a.publish("news", { event: "headline", data: "It works" });
+ * assertEquals((await subscription.next()).value?.data, "It works");
+ * ```
  */
 export class MemoryDriver implements BroadcastDriver {
   /** Numbers and stores events; nodes that share a backend object reach each other. */

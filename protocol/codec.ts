@@ -95,6 +95,17 @@ export function parseClientMessage(
 /**
  * Parses what a client received from a server: one frame, or in revision 2 an array of them. Never
  * throws, whatever the input. Revision 1 looks at nothing that revision 2 added.
+ *
+ * @example
+ * ```ts
+ * import { parseServerMessage } from "@airwave/broadcast/protocol";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseServerMessage('[{"t":"ping"},{"t":"wave"}]', 2), [
+ *   { kind: "frame", frame: { t: "ping" } },
+ *   { kind: "unknown", type: "wave" },
+ * ]);
+ * ```
  */
 export function parseServerMessage(
   input: unknown,
@@ -103,7 +114,17 @@ export function parseServerMessage(
   return parseMessage(input, revision, SERVER_FRAMES);
 }
 
-/** Encodes a frame as the text of one WebSocket message. */
+/**
+ * Encodes a frame as the text of one WebSocket message.
+ *
+ * @example
+ * ```ts
+ * import { encodeFrame } from "@airwave/broadcast/protocol";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(encodeFrame({ t: "sub", c: "news" }), '{"t":"sub","c":"news"}');
+ * ```
+ */
 export function encodeFrame(frame: ServerFrame | ClientFrame): string {
   return JSON.stringify(frame);
 }

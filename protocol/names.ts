@@ -36,7 +36,18 @@ export function isChannelName(value: unknown): value is string {
   return typeof value === "string" && CHANNEL_NAME.test(value);
 }
 
-/** Tells whether a value is a valid event name. The same rule holds for event ids. */
+/**
+ * Tells whether a value is a valid event name. The same rule holds for event ids.
+ *
+ * @example
+ * ```ts
+ * import { isEventName } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isEventName("order paid"));
+ * assert(!isEventName("order\npaid"));
+ * ```
+ */
 export function isEventName(value: unknown): value is string {
   return typeof value === "string" && EVENT_NAME.test(value);
 }
@@ -52,6 +63,16 @@ export function isUserId(value: unknown): value is string {
 /**
  * Tells whether a channel is denied unless an authorizer allows it: its name starts with `private-`
  * or `presence-`, in any case, so that `PRIVATE-x` is no way round.
+ *
+ * @example
+ * ```ts
+ * import { isReservedChannel } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isReservedChannel("private-user.ada"));
+ * assert(isReservedChannel("PRESENCE-room.1"));
+ * assert(!isReservedChannel("news"));
+ * ```
  */
 export function isReservedChannel(channel: string): boolean {
   return RESERVED_PREFIX.test(channel);

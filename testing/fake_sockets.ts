@@ -106,7 +106,22 @@ export class FakeNetwork {
   }
 }
 
-/** The gateway's end of a connection to nowhere: the test plays the client and the network. */
+/**
+ * The gateway's end of a connection to nowhere: the test plays the client and the network.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { clientText, FakeGatewaySocket } from "@airwave/broadcast/testing";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * await using gateway = new BroadcastGateway({ broadcaster });
+ * const socket = new FakeGatewaySocket();
+ * const events = gateway.connect(socket, new Request("http://localhost/_broadcast"));
+ * events.message(clientText({ t: "sub", c: "news" }));
+ * await socket.until(() => socket.frames.some(({ t }) => t === "ok"));
+ * ```
+ */
 export class FakeGatewaySocket implements GatewaySocket {
   /** Messages that the gateway sent, oldest first; each a frame or an array of frames. */
   readonly messages: string[] = [];

@@ -52,3 +52,37 @@ Deno.test("events of the client: listeners get what is theirs", () => {
   const options: ConstructorParameters<typeof BroadcastClient>[0] = { uri: "ws://fake/" };
   assertEquals(Object.keys(options ?? {}), ["uri"]);
 });
+
+Deno.test("what became of a publish: a position where it was taken, else a code", async () => {
+  using played = new PlayedClient();
+  await played.welcome2();
+  const published = played.client.channel("c").publish("n", 1);
+  await settle();
+  const { n } = played.sent("pub");
+  played.socket.receive({
+    t: "err",
+    c: "c",
+    n,
+    r: "publish denied",
+    k: "publish_denied",
+    w: "never",
+  });
+  const result = await published;
+  // @ts-expect-error -- only one that was refused has a code
+  assertEquals(result.code, "publish_denied");
+  if (result.ok) throw new Error("It was refused");
+  // @ts-expect-error -- only one that was taken has a position
+  assertEquals([result.code, result.position], ["publish_denied", undefined]);
+});
+
+Deno.test("presence: members have an id, and their other properties are unknown", () => {
+  using played = new PlayedClient();
+  const { presence } = played.client.channel("presence-room");
+  presence.on("join", ({ id, name }) => {
+    // @ts-expect-error -- unknown until it was looked at
+    return [id.length, name.length];
+  });
+  // @ts-expect-error -- "join" or "leave"
+  presence.on("left", () => {});
+  assertEquals(presence.count, 0);
+});

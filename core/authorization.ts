@@ -1,8 +1,10 @@
 import { CHANNEL_NAME_RULE, isChannelName, isReservedChannel } from "../protocol/names.ts";
 import { Deadlines } from "./deadline.ts";
 import { BroadcastConfigError, BroadcastUnauthorizedError } from "./errors.ts";
+import { describe } from "./options.ts";
 import { ChannelPattern } from "./pattern.ts";
 import { isPresenceInfo, type PresenceInfo } from "./presence_info.ts";
+import { reasonOf } from "./reason.ts";
 
 /** What an authorizer is asked. */
 export interface ChannelAuthorizationRequest<Subject = unknown> {
@@ -22,6 +24,8 @@ export interface ChannelAuthorizationResult {
   readonly presence?: PresenceInfo | undefined;
   /** Until when it holds, in milliseconds since 1970; the gateway then asks the rule again. */
   readonly expiresAt?: number | undefined;
+  /** Why it denies, for the log of the gateway; no client is told. */
+  readonly reason?: string | undefined;
 }
 
 /**
@@ -35,7 +39,7 @@ export type ChannelAuthorizer<Subject = unknown> = (
 /** What happens on a channel that no rule matches and that is neither private nor presence. */
 export type DefaultAccess = "allow" | "deny";
 
-const DENIED: ChannelAuthorizationResult = { authorized: false };
+const NO_RULE = "no rule matches it, set one with broadcaster.authorize()";
 
 interface Rule<Subject> {
   readonly pattern: ChannelPattern;
@@ -87,7 +91,7 @@ export class Authorization<Subject> {
       if (params !== undefined) return await this.#ask(authorizer, { channel, subject, params });
     }
     const allowed = !isReservedChannel(channel) && this.#defaultAccess === "allow";
-    return allowed ? { authorized: true } : DENIED;
+    return allowed ? { authorized: true } : denied(NO_RULE);
   }
 
   /** Ends the waiting for answers that are still out: they deny. */
@@ -106,7 +110,7 @@ export class Authorization<Subject> {
     } catch (cause) {
       throw new BroadcastUnauthorizedError(
         "broadcast.authorization_failed",
-        `Cannot authorize channel "${channel}": its authorizer failed`,
+        `Cannot authorize channel "${channel}": its authorizer failed: ${reasonOf(cause)}`,
         { context: { channel }, cause },
       );
     }
@@ -116,14 +120,28 @@ export class Authorization<Subject> {
 
 /** Takes an authorizer's answer apart as if a stranger had sent it: only a clear yes is one. */
 function readDecision(answer: unknown): ChannelAuthorizationResult {
-  if (answer === true) return { authorized: true };
-  if (typeof answer !== "object" || answer === null) return DENIED;
-  if (!("authorized" in answer) || answer.authorized !== true) return DENIED;
-  const expiresAt = "expiresAt" in answer ? answer.expiresAt : undefined;
+  if (typeof answer === "boolean") return { authorized: answer };
+  if (typeof answer !== "object" || answer === null) {
+    return denied(`its rule answered ${describe(answer)}, and only true allows`);
+  }
+  const { authorized, reason, expiresAt, presence }: {
+    readonly [Name in keyof ChannelAuthorizationResult]?: unknown;
+  } = answer;
+  if (authorized === false) return denied(typeof reason === "string" ? reason : undefined);
+  if (authorized !== true) {
+    return denied(`its rule answered {authorized: ${describe(authorized)}}, and only true allows`);
+  }
   // An expiry that cannot be read must not mean "never".
-  if (expiresAt !== undefined && typeof expiresAt !== "number") return DENIED;
-  if (expiresAt !== undefined && !(expiresAt > Date.now())) return DENIED;
-  const presence = "presence" in answer ? answer.presence : undefined;
-  if (presence !== undefined && !isPresenceInfo(presence)) return DENIED;
+  if (expiresAt !== undefined && !(typeof expiresAt === "number" && expiresAt > Date.now())) {
+    const rule = "must be a time to come, in milliseconds since 1970";
+    return denied(`the expiresAt of its rule ${rule}, got ${describe(expiresAt)}`);
+  }
+  if (presence !== undefined && !isPresenceInfo(presence)) {
+    return denied("the presence of its rule must be an object with the user's id, which is text");
+  }
   return { authorized: true, presence, expiresAt };
+}
+
+function denied(reason: string | undefined): ChannelAuthorizationResult {
+  return reason === undefined ? { authorized: false } : { authorized: false, reason };
 }

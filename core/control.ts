@@ -20,6 +20,7 @@ import {
   parseOrder,
   readOrderOptions,
 } from "./orders.ts";
+import { explainBy } from "./reason.ts";
 
 /** Where orders are announced and listed; no client can name it. */
 export const CONTROL_TOPIC = "!control";
@@ -147,11 +148,14 @@ export class Control implements ChannelListener {
       await leases.write(ownerOf(id), rememberMs, [{ topic: CONTROL_TOPIC, key: id, value }]);
       await this.#driver.publish(CONTROL_TOPIC, { id, event: "order", json: value });
     } catch (cause) {
-      throw new BroadcastPublishError(`Cannot ${order.type} on all nodes: the driver failed`, {
-        status: 503,
-        context: { order },
-        cause,
-      });
+      throw new BroadcastPublishError(
+        `Cannot ${order.type} on all nodes: ${explainBy(this.#driver, cause)}`,
+        {
+          status: 503,
+          context: { order },
+          cause,
+        },
+      );
     }
     this.#remember(id, order, rememberMs);
   }
@@ -225,10 +229,10 @@ export class Control implements ChannelListener {
   #fail(cause: unknown, again: () => void): void {
     this.#state = "loading";
     this.#reporter.report(
-      new BroadcastSubscribeError("Cannot load who is disconnected or revoked", {
-        status: 503,
-        cause,
-      }),
+      new BroadcastSubscribeError(
+        `Cannot load who is disconnected or revoked: ${explainBy(this.#driver, cause)}`,
+        { status: 503, cause },
+      ),
     );
     clearTimeout(this.#retry);
     this.#retry = setTimeout(again, LOAD_RETRY_MS);

@@ -97,6 +97,11 @@ export interface BroadcastDriver {
   subscribe(channel: string, sink: ChannelSink): Promise<DriverSubscription>;
   /** Reads all events after a position. Only called where `abilities.history` is set. */
   read(channel: string, after: Position): Promise<HistoryRead>;
+  /**
+   * Says in one sentence what a failure of this driver means and what to do about it, for the message
+   * of the error that it becomes; what the failure itself says, unless told.
+   */
+  explain?(cause: unknown): string;
   /** Ends everything this driver holds; idempotent. */
   close(): Promise<void>;
 }

@@ -51,6 +51,7 @@ import {
   type RevokeTarget,
 } from "./orders.ts";
 import { Presence } from "./presence.ts";
+import { explainBy } from "./reason.ts";
 import type { PresenceListener } from "./presence_channel.ts";
 import {
   type BroadcastSubscription,
@@ -164,7 +165,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       return { id: publishedId(record.id), position };
     } catch (cause) {
       throw new BroadcastPublishError(
-        `Cannot publish on channel "${channel}": the driver failed`,
+        `Cannot publish on channel "${channel}": ${explainBy(this.#driver, cause)}`,
         { status: 503, context: { channel, id: publishedId(record.id) }, cause },
       );
     }
@@ -235,7 +236,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
 
   /** Hears of orders; see {@linkcode Broadcaster.watchControl}. */
   watchControl(listener: ControlListener): ControlWatch {
-    this.#assertOpen("watch orders");
+    this.#assertOpen("serve a gateway");
     return this.#control.watch(listener);
   }
 

@@ -14,6 +14,7 @@ import {
 } from "./event.ts";
 import { storedId } from "./event_id.ts";
 import { describe } from "./options.ts";
+import { reasonOf } from "./reason.ts";
 
 /**
  * Checks an event and serialises its data, once for every subscriber on every node.
@@ -27,7 +28,9 @@ export function encodeEvent(
   maxBytes: number,
 ): EventRecord {
   if (!isChannelName(channel)) refuse(channel, CHANNEL_NAME_RULE);
-  if (typeof init !== "object" || init === null) refuse(channel, "the event must be an object");
+  if (typeof init !== "object" || init === null) {
+    refuse(channel, `the event must be an object {event, data}, got ${describe(init)}`);
+  }
   const { event, data } = init;
   const { except } = options;
   if (!isEventName(event)) refuse(channel, `${EVENT_NAME_RULE}, got ${describe(event)}`);
@@ -65,7 +68,7 @@ function toJson(channel: string, data: unknown): string {
   try {
     json = JSON.stringify(data ?? null);
   } catch (cause) {
-    refuse(channel, "data must be a JSON value", cause);
+    refuse(channel, `data must be a JSON value: ${reasonOf(cause)}`, cause);
   }
   return json ?? refuse(channel, `data must be a JSON value, got ${describe(data)}`);
 }

@@ -170,7 +170,10 @@ export class BroadcastClosedError extends BroadcastError {
 
   /** Makes the error; status 503 unless told. */
   constructor(action: string, init: BroadcastErrorInit = {}) {
-    super("broadcast.closed", `Cannot ${action}: it is closed`, { status: 503, ...init });
+    super("broadcast.closed", `Cannot ${action}: it is closed, make another`, {
+      status: 503,
+      ...init,
+    });
   }
 }
 

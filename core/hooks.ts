@@ -1,4 +1,5 @@
 import { type AnyBroadcastError, BroadcastHookError, isBroadcastError } from "./errors.ts";
+import { reasonOf } from "./reason.ts";
 
 /** Hears of errors that no caller could be told of. What it throws itself is dropped. */
 export type ErrorHook = (error: AnyBroadcastError) => void;
@@ -38,7 +39,7 @@ export class ErrorReporter {
   /** Runs a callback of the application; what it throws is reported and ends here. */
   run(what: string, callback: () => unknown): void {
     callSafely(callback, (cause) => {
-      this.report(new BroadcastHookError(`${what} threw`, { cause }));
+      this.report(new BroadcastHookError(`${what} threw: ${reasonOf(cause)}`, { cause }));
     });
   }
 }
@@ -47,5 +48,5 @@ export class ErrorReporter {
 export function asBroadcastError(error: unknown, message: string): AnyBroadcastError {
   return isBroadcastError(error)
     ? error
-    : new BroadcastHookError(`${message}: a callback threw`, { cause: error });
+    : new BroadcastHookError(`${message}: a callback threw: ${reasonOf(error)}`, { cause: error });
 }

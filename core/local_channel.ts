@@ -4,6 +4,7 @@ import { BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
 import { ChannelEvent, eventBytes, type EventRecord, type Position } from "./event.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+import { explainBy } from "./reason.ts";
 import type { RecentEvents } from "./recent_events.ts";
 import { isWhole, type ResumableChannel, Resumption } from "./resume.ts";
 import { Slot, Slots } from "./slots.ts";
@@ -389,7 +390,7 @@ export class LocalChannel implements ResumableChannel {
 
   #failure(action: string, cause: unknown): BroadcastSubscribeError {
     return new BroadcastSubscribeError(
-      `Cannot ${action} channel "${this.name}": the driver failed`,
+      `Cannot ${action} channel "${this.name}": ${explainBy(this.#driver, cause)}`,
       { status: 503, context: { channel: this.name }, cause },
     );
   }

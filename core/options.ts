@@ -1,4 +1,5 @@
 import { BroadcastConfigError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 
 /** Says which rule a value breaks, or nothing if it is fine. */
 export type OptionCheck = (value: unknown) => string | undefined;
@@ -23,28 +24,30 @@ export function readOptions<Options extends object, Defaults extends Partial<Opt
   required: readonly (keyof Options & string)[] = [],
 ): Resolved<Options, Defaults> {
   if (typeof given !== "object" || given === null) {
-    throw new BroadcastConfigError(`Cannot create ${owner}: options must be an object`, {
-      context: { given },
-    });
+    throw new BroadcastConfigError(
+      `Cannot create ${owner}: options must be an object, got ${describe(given)}`,
+      { context: { given } },
+    );
   }
   const values: Record<string, unknown> = { ...defaults };
   const known = new Map<string, OptionCheck>(Object.entries(checks));
   for (const [name, value] of Object.entries(given)) {
     const check = known.get(name);
     if (check === undefined) {
-      throw new BroadcastConfigError(
-        `Cannot create ${owner}: unknown option "${name}", known are ${
-          [...known.keys()].join(" ")
-        }`,
-        { context: { option: name } },
-      );
+      const near = nearest(name, known.keys());
+      const hint = near === undefined
+        ? `known are ${[...known.keys()].join(" ")}`
+        : `did you mean "${near}"?`;
+      throw new BroadcastConfigError(`Cannot create ${owner}: unknown option "${name}", ${hint}`, {
+        context: { option: name },
+      });
     }
     if (value === undefined) continue;
     const rule = check(value);
     if (rule !== undefined) {
       throw new BroadcastConfigError(
         `Cannot create ${owner}: option "${name}" must be ${rule}, got ${describe(value)}`,
-        { context: { option: name, value } },
+        { context: { option: name, value: describe(value) } },
       );
     }
     values[name] = value;
@@ -62,7 +65,11 @@ export function readOptions<Options extends object, Defaults extends Partial<Opt
 
 /** A value in a message: short, and never more than one line of it. */
 export function describe(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  // A URL is shown without its password: messages end up in logs.
+  if (typeof value === "string") {
+    const shown = JSON.stringify(value.replace(/\/\/[^/?#]*@/, "//…@").slice(0, 80));
+    return value.length > 80 ? `${shown}… of ${value.length} characters` : shown;
+  }
   if (typeof value === "object" && value !== null) {
     return Array.isArray(value) ? "an array" : "an object";
   }

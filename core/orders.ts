@@ -52,6 +52,7 @@ export type ControlOrder =
 
 /** Takes a target apart; one that names both or neither is refused. */
 export function disconnectOrder(target: DisconnectTarget): ControlOrder {
+  assertTarget("disconnect", target);
   const { user, clientId, ...rest }: { user?: unknown; clientId?: unknown } = target;
   assertNoMore("disconnect", rest);
   if (clientId === undefined && isUserId(user)) return { type: "disconnect", user };
@@ -62,7 +63,9 @@ export function disconnectOrder(target: DisconnectTarget): ControlOrder {
 }
 
 /** Takes a target apart; without a channel it is about all of them. */
-export function revokeOrder({ user, channel, ...rest }: RevokeTarget): ControlOrder {
+export function revokeOrder(target: RevokeTarget): ControlOrder {
+  assertTarget("revoke", target);
+  const { user, channel, ...rest } = target;
   assertNoMore("revoke", rest);
   if (!isUserId(user)) {
     throw new BroadcastConfigError(`Cannot revoke: ${USER_ID_RULE}, got ${describe(user)}`);
@@ -105,6 +108,13 @@ function readOrder(
   if (type !== "revoke" || typeof user !== "string") return;
   if (channel === undefined) return { type, user };
   return typeof channel === "string" ? { type, user, channel } : undefined;
+}
+
+function assertTarget(action: string, target: unknown): void {
+  if (typeof target === "object" && target !== null) return;
+  throw new BroadcastConfigError(
+    `Cannot ${action}: the target must be an object such as {user: "ada"}, got ${describe(target)}`,
+  );
 }
 
 function assertNoMore(action: string, rest: object): void {

@@ -1,4 +1,6 @@
+import { CHANNEL_NAME_RULE } from "../protocol/names.ts";
 import { BroadcastConfigError } from "./errors.ts";
+import { describe } from "./options.ts";
 
 const LITERAL = /^[A-Za-z0-9_\-=@,.;:/~]*$/;
 
@@ -22,10 +24,8 @@ export class ChannelPattern {
     );
     if (!wellFormed || literals.length === 0 || text === "" || text.length > 200) {
       throw new BroadcastConfigError(
-        `Cannot authorize ${
-          JSON.stringify(text)
-        }: a pattern is a channel name in which "*" stands ` +
-          `at the end or right before one of . : /`,
+        `Cannot authorize ${describe(text)}: a pattern is a channel name in which "*" stands ` +
+          `at the end or right before one of . : /, and ${CHANNEL_NAME_RULE}`,
         { context: { pattern: text } },
       );
     }

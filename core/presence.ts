@@ -12,6 +12,7 @@ import {
   type PresenceListener,
 } from "./presence_channel.ts";
 import { encodeAnnouncement, encodeEntry, MAX_WORDS, parseEntries } from "./presence_words.ts";
+import { explainBy } from "./reason.ts";
 import { type PresenceWord, Roster } from "./roster.ts";
 
 /** How long to wait before words that could not be stored or announced are tried again. */
@@ -83,7 +84,8 @@ export class Presence {
       listen: (channel, listener) => listen(topicOf(channel), listener),
       onThrow: (cause) =>
         reporter.report(new BroadcastHookError("A listener of presence threw", { cause })),
-      onFailure: (channel, cause) => reporter.report(failure("load who is on", channel, cause)),
+      onFailure: (channel, cause) =>
+        reporter.report(failure(driver, "load who is on", channel, cause)),
     };
   }
 
@@ -94,7 +96,7 @@ export class Presence {
       roster.replace(parseEntries(await this.#leases(channel).list(topicOf(channel))));
       return roster.members;
     } catch (cause) {
-      throw failure("list who is on", channel, cause);
+      throw failure(this.#driver, "list who is on", channel, cause);
     }
   }
 
@@ -243,7 +245,7 @@ export class Presence {
         for (const [channel, said] of words) {
           for (const word of said.values()) this.#note(channel, word);
         }
-        this.#reporter.report(failure("tell who is on", words[0]?.[0] ?? "", cause));
+        this.#reporter.report(failure(this.#driver, "tell who is on", words[0]?.[0] ?? "", cause));
         this.#scheduleBeat(FLUSH_RETRY_MS);
         return;
       }
@@ -297,7 +299,7 @@ export class Presence {
       nextMs = Math.min(nextMs, await this.#sweep() + SWEEP_DELAY_MS);
     } catch (cause) {
       const [channel = ""] = this.#places.keys();
-      this.#reporter.report(failure("keep the lease of", channel, cause));
+      this.#reporter.report(failure(this.#driver, "keep the lease of", channel, cause));
       nextMs = Math.min(nextMs, FLUSH_RETRY_MS);
     }
     if (this.#unsaid.size > 0) this.#speak();
@@ -324,10 +326,18 @@ function topicOf(channel: string): string {
   return `!presence:${channel}`;
 }
 
-function failure(action: string, channel: string, cause: unknown): BroadcastSubscribeError {
-  return new BroadcastSubscribeError(`Cannot ${action} channel "${channel}"`, {
-    status: 503,
-    context: { channel },
-    cause,
-  });
+function failure(
+  driver: BroadcastDriver,
+  action: string,
+  channel: string,
+  cause: unknown,
+): BroadcastSubscribeError {
+  return new BroadcastSubscribeError(
+    `Cannot ${action} channel "${channel}": ${explainBy(driver, cause)}`,
+    {
+      status: 503,
+      context: { channel },
+      cause,
+    },
+  );
 }

@@ -148,7 +148,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     try {
       const decision = await this.#decide(channel.name);
       if (channel.isReleased) return;
-      if (decision.authorized !== true) return this.over(channel, "unauthorized");
+      if (decision.authorized !== true) return this.#deny(channel, decision);
       const after = p && { epoch: p.e, offset: p.o };
       channel.open((listener) => broadcaster.listen(channel.name, listener, { after }), decision);
     } catch (error) {
@@ -162,7 +162,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
       const decision = await this.#decide(channel.name);
       if (channel.isReleased) return;
       if (decision.authorized === true) channel.holdUntil(decision.expiresAt);
-      else this.over(channel, "unauthorized");
+      else this.#deny(channel, decision);
     } catch (error) {
       this.#fail(channel, error);
     }
@@ -175,6 +175,11 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
       const decision = await this.#host.access.decide(channel, this.#client);
       if (subject === this.#client.subject) return decision;
     }
+  }
+
+  #deny(channel: HeldChannel, { reason }: ChannelAuthorizationResult): void {
+    this.#host.refused(`channel "${channel.name}"`, reason);
+    this.over(channel, "unauthorized");
   }
 
   #fail(channel: HeldChannel, error: unknown): void {

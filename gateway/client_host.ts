@@ -17,6 +17,8 @@ export interface ClientHost<Subject> {
   readonly access: Access<Subject>;
   readonly presenceFrames: PresenceFrames;
   report(error: AnyBroadcastError): void;
+  /** Tells the operator what a client was refused, and why, so that a mistake of ours is found. */
+  refused(what: string, reason?: string): void;
   /** A channel became live on, or left, one connection. */
   subscribed(channel: string): void;
   unsubscribed(channel: string): void;

@@ -1,5 +1,6 @@
 import { isBroadcastError } from "../core/errors.ts";
 import { asBroadcastError } from "../core/hooks.ts";
+import { describe } from "../core/options.ts";
 import type { PublishReceipt } from "../core/event.ts";
 import type { PubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
@@ -76,17 +77,31 @@ export class ClientPublishes<Subject> {
     if (!isEventName(event)) return "invalid event name";
     const isGoodId = id === undefined || (isEventName(id) && id.length <= MAX_CLIENT_ID_LENGTH);
     if (!isGoodId) return "publish refused";
-    if (allowClientPublish === undefined) return "publish denied";
+    const deny = (reason?: string) => {
+      this.#host.refused(`a publish on channel "${channel}"`, reason);
+      return "publish denied" as const;
+    };
+    if (allowClientPublish === undefined) return deny('the option "allowClientPublish" is not set');
     const { subject, id: clientId } = this.#client;
     try {
       const { access, deadlines } = this.#host;
       // The rule of a channel that is held was asked already.
-      const mayHold = this.#channels.holds(channel) ||
-        (await access.decide(channel, this.#client)).authorized === true;
-      if (!mayHold) return "publish denied";
+      if (!this.#channels.holds(channel)) {
+        const { authorized, reason } = await access.decide(channel, this.#client);
+        if (authorized !== true) return deny(reason);
+      }
       const request = { channel, event, data, subject, clientId };
-      const answer = allowClientPublish(request);
-      if (await deadlines.race(answer, authorizationTimeoutMs) !== true) return "publish denied";
+      const answer: unknown = await deadlines.race(
+        allowClientPublish(request),
+        authorizationTimeoutMs,
+      );
+      if (answer !== true) {
+        return deny(
+          answer === false
+            ? undefined
+            : `allowClientPublish answered ${describe(answer)}, and only true allows`,
+        );
+      }
       // She may have been revoked while that was asked.
       if (!await access.stillHolds(channel, this.#client)) return "publish denied";
     } catch (error) {

@@ -15,8 +15,7 @@ export function upgradeWebSocket(
 ): Response {
   if (typeof Deno === "undefined") {
     throw new TypeError(
-      "Cannot upgrade a request here: gateway.handler is for Deno, use serve or attach of " +
-        "@airwave/broadcast/node",
+      "gateway.handler is for Deno, here use serve or attach of @airwave/broadcast/node",
     );
   }
   const { socket, response } = Deno.upgradeWebSocket(request);

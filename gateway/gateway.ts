@@ -4,9 +4,10 @@ import {
   BroadcastHandshakeError,
   BroadcastHookError,
 } from "../core/errors.ts";
-import { ErrorReporter } from "../core/hooks.ts";
+import { asBroadcastError, ErrorReporter } from "../core/hooks.ts";
 import type { ControlOrder } from "../core/orders.ts";
 import { readOptions } from "../core/options.ts";
+import { reasonOf } from "../core/reason.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
@@ -106,6 +107,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       ),
       presenceFrames: new PresenceFrames(),
       report: (error) => this.#reporter.report(error),
+      // A plain no is what rules are for.
+      refused: (what, reason) =>
+        reason === undefined
+          ? this.#log("debug", `Refused ${what}`, {})
+          : this.#log("warn", `Refused ${what}: ${reason}`, {}),
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
       ended: (session, end) => this.#onEnded(session, end),
@@ -125,6 +131,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** Connections that are open now. */
   get clientCount(): number {
     return this.#sessions.size;
+  }
+
+  /** Its path on its server. */
+  get path(): string {
+    return this.#settings.path;
   }
 
   /** Largest message taken from a client, in UTF-8 bytes; for the parser of a listener. */
@@ -176,7 +187,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       return upgradeWebSocket(request, (socket) => this.connect(socket, kept));
     } catch (cause) {
       this.#reporter.report(
-        new BroadcastHandshakeError("Cannot upgrade a request to a WebSocket", { cause }),
+        new BroadcastHandshakeError(
+          `Cannot upgrade a request to a WebSocket: ${reasonOf(cause)}`,
+          { cause },
+        ),
       );
       return answer(400, "The WebSocket handshake failed");
     }
@@ -189,10 +203,17 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   refusal(request: Request): Response | undefined {
     const refused = this.#outOfService();
     if (refused !== undefined) return refused;
-    if (new URL(request.url).pathname !== this.#settings.path) return answer(404, "Not found");
+    const { path } = this.#settings;
+    if (new URL(request.url).pathname !== path) {
+      return answer(404, `Not found: this gateway is at ${path}`);
+    }
     if (request.method !== "GET" || !isWebSocketHandshake(request)) {
       const headers = { upgrade: "websocket", connection: "upgrade" };
-      return answer(426, "Connect with a WebSocket", headers);
+      return answer(
+        426,
+        "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on",
+        headers,
+      );
     }
     return this.#foreign(request);
   }
@@ -207,8 +228,8 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   #foreign(request: Request): Response | undefined {
     if (this.#origins.allows(request)) return;
     const origin = request.headers.get("origin");
-    this.#log("warn", "Refused a connection from a foreign origin", { origin });
-    return answer(403, "This origin may not connect, see allowedOrigins");
+    this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", { origin });
+    return answer(403, `This origin may not connect: ${origin} is not in allowedOrigins`);
   }
 
   /**
@@ -229,7 +250,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       return session;
     }
     this.#sessions.add(session);
-    this.#host.access.open();
+    try {
+      this.#host.access.open();
+    } catch (cause) {
+      this.#reporter.report(
+        asBroadcastError(cause, "Cannot connect a client"),
+      );
+      session.end(CLOSE.goingAway);
+      return session;
+    }
     this.#scheduleReauthorization();
     if (this.#settings.resolveSubject === undefined) this.#start(session, undefined);
     else this.#resolve(session, request, this.#settings.resolveSubject);
@@ -309,7 +338,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       // Nobody waits for the answer of one that has left, or that was closed with the gateway.
       if (session.isEnded) return;
       this.#reporter.report(
-        new BroadcastHookError("Cannot connect a client: resolveSubject failed", { cause }),
+        new BroadcastHookError(
+          `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
+          { cause },
+        ),
       );
       session.end(CLOSE.subjectUnknown);
     };

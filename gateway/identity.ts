@@ -78,8 +78,13 @@ export class Identity<Subject> {
   async renew({ n, k: token }: AuthFrame): Promise<void> {
     const request = { c: "", n };
     const { resolveToken, authorizationTimeoutMs } = this.#host.settings;
-    if (resolveToken === undefined) return this.#owner.refuse(request, "token refused");
     this.#tokens ??= new TokenBucket(TOKEN_RATE);
+    if (resolveToken === undefined) {
+      if (this.#tokens.take()) {
+        this.#host.refused("a token", 'the option "resolveToken" is not set');
+      }
+      return this.#owner.refuse(request, "token refused");
+    }
     if (this.#isAsking || !this.#tokens.take()) return this.#owner.refuse(request, "rate limited");
     this.#isAsking = true;
     try {

@@ -158,9 +158,12 @@ export const DEFAULTS = {
   publishRate: { burst: 256, perSecond: 64 },
 } as const;
 
+const noLogger = having("debug", "warn", "error");
+const noBroadcaster = having("listen", "publish", "authorizeFor", "watchControl", "watchPresence");
+
 /** How every option of a gateway is checked. */
 export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>]: OptionCheck } = {
-  broadcaster: having("listen", "publish", "authorizeFor", "watchControl", "watchPresence"),
+  broadcaster: (value) => noBroadcaster(value) && "a broadcaster, such as new MemoryBroadcaster()",
   path: (value) =>
     typeof value === "string" && (value === "/" || /^(\/[A-Za-z0-9._~-]+)+$/.test(value))
       ? undefined
@@ -176,7 +179,7 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
     Array.isArray(value) &&
       value.every((origin) => origin === "*" || normalizeOrigin(origin) !== undefined)
       ? undefined
-      : 'a list of origins such as "https://app.example", without a path, or "*"',
+      : 'a list of origins such as "https://app.example", without a path or a slash at the end, or "*"',
   pingIntervalMs: durationMs(1),
   pongTimeoutMs: durationMs(1),
   authorizationTimeoutMs: durationMs(1),
@@ -189,7 +192,8 @@ export const CHECKS: { readonly [Name in keyof Required<BroadcastGatewayOptions>
   onConnect: callback,
   onDisconnect: callback,
   onError: callback,
-  logger: having("debug", "warn", "error"),
+  logger: (value) =>
+    noLogger(value) && "an object with debug(), warn() and error(), such as console",
 };
 
 /** The options of a gateway once they were read. */

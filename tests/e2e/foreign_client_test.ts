@@ -264,11 +264,21 @@ Deno.test("a refused handshake is an HTTP response with a status and a sentence"
     foreign,
     foreign,
     foreign,
-    { refused: [404, "Not found\n"] },
-    { refused: [404, "Not found\n"] },
-    { refused: [404, "Not found\n"] },
-    { refused: [426, "Connect with a WebSocket\n"] },
-    { refused: [426, "Connect with a WebSocket\n"] },
+    { refused: [404, "Not found: this gateway is at /_broadcast\n"] },
+    { refused: [404, "Not found: this gateway is at /_broadcast\n"] },
+    { refused: [404, "Not found: this gateway is at /_broadcast\n"] },
+    {
+      refused: [
+        426,
+        "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on\n",
+      ],
+    },
+    {
+      refused: [
+        426,
+        "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on\n",
+      ],
+    },
     broken,
     broken,
   );

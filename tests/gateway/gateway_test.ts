@@ -223,7 +223,7 @@ Deno.test("options: an unknown name or a bad value is refused with the rule", as
   await using broadcaster = new MemoryBroadcaster();
   const cases: [unknown, string][] = [
     [{}, 'option "broadcaster" is required'],
-    [{ broadcaster: {} }, "an object with listen()"],
+    [{ broadcaster: {} }, "a broadcaster, such as new MemoryBroadcaster()"],
     [{ broadcaster, port: 8000 }, 'unknown option "port"'],
     [{ broadcaster, path: "live" }, "a path such as"],
     [{ broadcaster, path: "/live/" }, "a path such as"],
@@ -292,6 +292,9 @@ testOnEach("a plain request gets a clear answer over HTTP", {}, async (listener)
   const response = await fetch(`http://127.0.0.1:${server.port}/_broadcast`);
   assertEquals(response.status, 426);
   assertEquals(response.headers.get("upgrade"), "websocket");
-  assertEquals(await response.text(), "Connect with a WebSocket\n");
+  assertEquals(
+    await response.text(),
+    "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on\n",
+  );
   await server.shutdown();
 });

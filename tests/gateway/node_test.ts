@@ -277,10 +277,16 @@ Deno.test("what is asked of the application reaches it; the gateway's path stays
     return [response.status, await response.text()];
   };
   assertEquals(await get("/a?b"), [200, "page /a?b"]);
-  assertEquals(await get("/_broadcast"), [426, "Connect with a WebSocket\n"]);
+  assertEquals(await get("/_broadcast"), [
+    426,
+    "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on\n",
+  ]);
   await using bare = await open();
   const response = await fetch(`http://127.0.0.1:${bare.server.port}/a`);
-  assertEquals([response.status, await response.text()], [404, "Not found\n"]);
+  assertEquals([response.status, await response.text()], [
+    404,
+    "Not found: this gateway is at /_broadcast\n",
+  ]);
 });
 
 Deno.test("attached to a server, it leaves other paths to the others, and the server as it was", {

@@ -154,7 +154,9 @@ export class PostgresBroadcaster<Subject = unknown> extends DriverBroadcaster<Su
     } = read;
     if ((url === undefined) === (sql === undefined)) {
       throw new BroadcastConfigError(
-        `Cannot create a PostgresBroadcaster: it takes one of the options "url" and "sql"`,
+        `Cannot create a PostgresBroadcaster: give one of the options "url" and "sql", not ${
+          url === undefined ? "neither" : "both"
+        }`,
       );
     }
     if (schema === undefined && prefix === undefined) {

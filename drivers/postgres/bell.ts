@@ -16,6 +16,8 @@ export interface BellOptions {
   readonly timeoutMs: number;
   /** Hears of every ring, and when LISTEN begins. */
   readonly onRing: () => void;
+  /** Hears once that LISTEN was taken and no ring comes, not even this node's own. */
+  readonly onDeaf: () => void;
 }
 
 /** `silent`: nothing was heard since this node began to wait. `ended`: LISTEN has to be said again. */
@@ -82,6 +84,7 @@ export class Bell {
   async #listen(url: string): Promise<void> {
     const { name, timeoutMs, onRing } = this.#options;
     const listen = template([`listen "${name}"`]);
+    let hasHeard = false;
     while (!this.#isClosed()) {
       const client = new OwnClient(url, {
         max: 1,
@@ -96,7 +99,11 @@ export class Bell {
       try {
         await this.#deadlines.race(client.sql(listen), timeoutMs);
         onRing();
-        while (await this.#isAlive()) { /* it works */ }
+        while (await this.#isAlive()) hasHeard = true;
+        if (!hasHeard && this.#is("silent")) {
+          hasHeard = true;
+          this.#options.onDeaf();
+        }
       } catch {
         // Polling goes on; whether the backplane is up, its own statements say.
       }

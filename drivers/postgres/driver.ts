@@ -8,6 +8,7 @@ import type {
 } from "../../core/driver.ts";
 import { BroadcastClosedError, BroadcastSubscribeError } from "../../core/errors.ts";
 import { eventBytes, type EventRecord, type Position, type StoredEvent } from "../../core/event.ts";
+import { explainPostgres } from "./advice.ts";
 import { Bell } from "./bell.ts";
 import { Client, type PostgresClient, type PostgresTransaction } from "./client.ts";
 import { failureOf } from "./failures.ts";
@@ -40,6 +41,10 @@ const MAX_READ_BYTES = 64 * 1024 * 1024;
 const RETENTION_INTERVAL_MS = 15_000;
 const RETENTION_GRACE_MS = 60_000;
 
+const DEAF =
+  "Cannot hear NOTIFY, so events wait for the next poll: LISTEN needs a connection of its " +
+  'own, behind PgBouncer in transaction mode set the option "listen" to false';
+
 /** A node over PostgreSQL: the parts, put together. */
 export class PostgresDriver implements BroadcastDriver {
   readonly abilities = { history: true, multiNode: true } as const;
@@ -50,6 +55,7 @@ export class PostgresDriver implements BroadcastDriver {
   readonly #deadlines = new Deadlines();
   readonly #commit: GroupCommit;
   readonly #bell: Bell | undefined;
+  #host: DriverHost | undefined;
   #reader: Reader | undefined;
   #retention: Retention | undefined;
   #closing: Promise<void> | undefined;
@@ -71,11 +77,13 @@ export class PostgresDriver implements BroadcastDriver {
         name: names.bell,
         timeoutMs: statementTimeoutMs,
         onRing: () => this.#reader?.wake(),
+        onDeaf: () => this.#host?.report(new BroadcastSubscribeError(DEAF, { status: 503 })),
       })
       : undefined;
   }
 
   open(host: DriverHost): void {
+    this.#host = host;
     const { pollIntervalMs, historySize, historyTtlMs } = this.#options;
     this.#reader = new Reader({
       store: this.#store,
@@ -89,7 +97,8 @@ export class PostgresDriver implements BroadcastDriver {
       (cause) => {
         // An outage is told as health.
         if (failureOf(cause) === "disconnected") return;
-        host.report(new BroadcastSubscribeError("Cannot trim the history", { status: 503, cause }));
+        const message = `Cannot trim the history: ${explainPostgres(cause)}`;
+        host.report(new BroadcastSubscribeError(message, { status: 503, cause }));
       },
     );
     this.#reader.open();
@@ -138,6 +147,10 @@ export class PostgresDriver implements BroadcastDriver {
   async read(channel: string, after: Position): Promise<HistoryRead> {
     this.#assertOpen("read");
     return await this.#within(this.#read(channel, after));
+  }
+
+  explain(cause: unknown): string {
+    return explainPostgres(cause);
   }
 
   close(): Promise<void> {

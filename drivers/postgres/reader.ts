@@ -2,6 +2,7 @@ import { type Deferred, deferred } from "../../core/deferred.ts";
 import type { ChannelSink, DriverHost } from "../../core/driver.ts";
 import { BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/event.ts";
+import { explainPostgres } from "./advice.ts";
 import { Alarm, backoffMs } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import type { ChannelTop, Row } from "./rows.ts";
@@ -127,12 +128,17 @@ export class Reader {
     }
   }
 
-  /** An outage is told as health. What time does not mend, such as a wrong password, is said once. */
+  /**
+   * An outage is told as health. What time does not mend, such as a wrong password, is said once, and
+   * so is what keeps a node from its first connection.
+   */
   #reportRefusal(cause: unknown): void {
-    if (failureOf(cause) !== "refused" || this.#refusal === String(cause)) return;
-    this.#refusal = String(cause);
+    const isOutage = failureOf(cause) !== "refused" && this.#written !== undefined;
+    const reason = explainPostgres(cause);
+    if (isOutage || this.#refusal === reason) return;
+    this.#refusal = reason;
     this.#options.host.report(
-      new BroadcastSubscribeError("Cannot read from PostgreSQL", { status: 503, cause }),
+      new BroadcastSubscribeError(`Cannot read from PostgreSQL: ${reason}`, { status: 503, cause }),
     );
   }
 

@@ -30,6 +30,9 @@ export interface Poll {
 /** How much one read brings at most. */
 const SLICE = { events: 1_000, bytes: 4 * 1024 * 1024 };
 
+/** The oldest server that has `pg_current_xact_id`. */
+const MIN_SERVER_VERSION = 13_00_00;
+
 /** The functions of the migration, each with the number of its parameters. */
 const CALLS = {
   poll: 1,
@@ -221,6 +224,7 @@ export class Store {
   async #migrate(): Promise<void> {
     const version = await this.#version();
     if (version === undefined) {
+      await this.#assertServer();
       await this.#client.run(template([migration(this.#names)]));
     } else if (version !== SCHEMA_VERSION) {
       throw new BroadcastConfigError(
@@ -230,6 +234,17 @@ export class Store {
         { context: { version } },
       );
     }
+  }
+
+  async #assertServer(): Promise<void> {
+    const rows = await this.#client.run(template(["select current_setting('server_version_num')"]));
+    const version = Number(rows[0]?.[0]);
+    if (version >= MIN_SERVER_VERSION) return;
+    const major = Math.floor(version / 10_000);
+    throw new BroadcastConfigError(
+      `Cannot make tables: PostgreSQL ${major} is too old, 13 or later is needed`,
+      { context: { version } },
+    );
   }
 
   async #version(): Promise<number | undefined> {

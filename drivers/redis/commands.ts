@@ -1,5 +1,6 @@
 import { type Cluster, Command, type Redis } from "ioredis";
 import { Deadlines } from "../../core/deadline.ts";
+import { reasonOf } from "../../core/reason.ts";
 import type { Link } from "./link.ts";
 import { Pauses } from "./pauses.ts";
 import type { RedisScript } from "./scripts.ts";
@@ -48,9 +49,8 @@ export class Commands {
     try {
       return await this.#deadlines.race(attempts.run(call, repeatable), this.#timeoutMs);
     } catch (cause) {
-      throw attempts.lastError === undefined ? cause : new Error(messageOf(cause), {
-        cause: attempts.lastError,
-      });
+      const last = attempts.lastError ?? this.#link.lastError;
+      throw last === undefined ? cause : new Error(reasonOf(cause), { cause: last });
     } finally {
       attempts.end();
     }
@@ -66,7 +66,7 @@ export class Commands {
     try {
       return await this.send(client, "EVALSHA", [sha, keys.length, ...keys, ...args]);
     } catch (error) {
-      if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
+      if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
       return await this.send(client, "EVAL", [lua, keys.length, ...keys, ...args]);
     }
   }
@@ -133,7 +133,7 @@ class Attempts {
         const mayRepeat = isNotDone || (repeatable && !isAnswer);
         if (!mayRepeat || this.#isOver) throw error;
         // The master has become a replica: there is another by now, or soon.
-        if (messageOf(error).startsWith("READONLY")) this.#link.renew(error);
+        if (reasonOf(error).startsWith("READONLY")) this.#link.renew(error);
       }
       await this.#pauses.wait(RETRY_MS);
       if (this.#isOver) throw this.lastError;
@@ -153,8 +153,4 @@ class Attempts {
     this.lastError = this.#link.lastError ?? this.lastError;
     return new Promise((resolve) => this.#stopWaiting = this.#link.whenUp(resolve));
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -12,6 +12,7 @@ import {
   BroadcastSubscribeError,
 } from "../../core/errors.ts";
 import type { EventRecord, Position } from "../../core/event.ts";
+import { explainRedis } from "./advice.ts";
 import { commandClient, isCluster, subscriberClient, templateOf } from "./client.ts";
 import { Commands } from "./commands.ts";
 import { Feed } from "./feed.ts";
@@ -43,6 +44,8 @@ export class RedisDriver implements BroadcastDriver {
   #state: "connecting" | "up" | "down" | "closed" = "connecting";
   /** Publishes that are under way, and the characters of their data. */
   readonly #pending = { events: 0, characters: 0 };
+  /** Why Redis was not reached yet, as it was reported. */
+  #unreached = "";
   #closing: Promise<void> | undefined;
 
   /** Begins to connect. */
@@ -124,7 +127,7 @@ export class RedisDriver implements BroadcastDriver {
     } catch (error) {
       await close();
       throw new Error("Redis did not acknowledge the subscription", {
-        cause: this.#subscriber.lastError ?? error,
+        cause: feed.lastError ?? this.#subscriber.lastError ?? error,
       });
     }
     return { close };
@@ -139,6 +142,10 @@ export class RedisDriver implements BroadcastDriver {
       after,
       (cause) => this.#report(channel, "an entry of its stream that is none of ours", cause),
     );
+  }
+
+  explain(cause: unknown): string {
+    return explainRedis(cause);
   }
 
   /** Ends both connections and whatever waits for them. */
@@ -183,17 +190,34 @@ export class RedisDriver implements BroadcastDriver {
       this.#host?.health("up");
     } else if (this.#state === "up") {
       this.#state = "down";
-      this.#host?.health("down", cause);
+      this.#host?.health("down", new Error(explainRedis(cause), { cause }));
+    } else if (this.#state === "connecting" && cause !== undefined) {
+      this.#reportUnreached(cause);
     }
+  }
+
+  /** An outage is told as health. Before the first connection it may be a mistake, and is said once. */
+  #reportUnreached(cause: unknown): void {
+    const reason = explainRedis(cause);
+    if (reason === this.#unreached) return;
+    this.#unreached = reason;
+    this.#host?.report(
+      new BroadcastSubscribeError(`Cannot connect to Redis: ${reason}`, { status: 503, cause }),
+    );
   }
 
   #report(channel: string, rule: string, cause: unknown): void {
     this.#host?.report(
-      new BroadcastSubscribeError(`Cannot take what Redis has for channel "${channel}": ${rule}`, {
-        status: 503,
-        context: { channel },
-        cause,
-      }),
+      new BroadcastSubscribeError(
+        `Cannot take what Redis has for channel "${channel}": ${rule}${
+          cause === undefined ? "" : `: ${explainRedis(cause)}`
+        }`,
+        {
+          status: 503,
+          context: { channel },
+          cause,
+        },
+      ),
     );
   }
 

@@ -47,6 +47,7 @@ export class Feed {
   #askAgain = false;
   /** Events that did not follow; the store's answer says whether they are true. */
   #doubted: Position[] = [];
+  #lastError: unknown;
 
   constructor(channel: string, source: FeedSource, sink: ChannelSink) {
     this.channel = channel;
@@ -59,6 +60,11 @@ export class Feed {
   /** Whether it was live and is out of step. */
   get isBehind(): boolean {
     return this.#state === "cut" || (this.#state === "asking" && this.#wasLive);
+  }
+
+  /** Why it was not put in step yet. */
+  get lastError(): unknown {
+    return this.#lastError;
   }
 
   /** Its connection is gone; what comes next on it is a new acknowledgement. */
@@ -120,6 +126,7 @@ export class Feed {
         failures = 0;
       } catch (cause) {
         if (this.#turn !== turn) return;
+        this.#lastError = cause;
         this.#source.report(this.channel, "its top cannot be read", cause);
         this.#askAgain = true;
         await this.#pauses.wait(backoffMs(failures++, MAX_BACKOFF_MS));

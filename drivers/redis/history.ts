@@ -16,6 +16,9 @@ import { decodeRecord, encodeMessage, encodeRecord } from "./wire.ts";
  */
 const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
 
+/** The oldest Redis that the tests run on. */
+const MIN_VERSION = 7;
+
 interface ServerFacts {
   /** Whether writes are on disk before they are answered. */
   readonly isDurable: boolean;
@@ -171,10 +174,18 @@ async function factsOf(client: Redis | Cluster): Promise<ServerFacts> {
       writesBeforeItAnswers(client),
       client.info("server").catch(() => ""),
     ]);
+    assertVersion(info);
     return { isDurable, run: /^run_id:(\w+)/m.exec(info)?.[1] ?? "" };
   }
   const all = await Promise.all(client.nodes("master").map(writesBeforeItAnswers));
   return { isDurable: all.every(Boolean), run: "" };
+}
+
+/** One that does not tell its version, as some hosted ones, is taken for new enough. */
+function assertVersion(info: string): void {
+  const version = /^redis_version:(\S+)/m.exec(info)?.[1];
+  if (version === undefined || parseInt(version) >= MIN_VERSION) return;
+  throw new Error(`Redis ${version} is too old, ${MIN_VERSION}.0 or later is needed`);
 }
 
 /** A server that does not tell, as many a hosted one, counts as one that does not. */

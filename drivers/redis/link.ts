@@ -2,6 +2,7 @@ import type { Cluster, Redis } from "ioredis";
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import { Deadlines } from "../../core/deadline.ts";
 import { isCluster } from "./client.ts";
+import { reasonOf } from "../../core/reason.ts";
 import { backoffMs, Pauses } from "./pauses.ts";
 
 /** Longest wait between two attempts to connect. */
@@ -98,10 +99,14 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
       // Without a listener the client writes its errors to the console.
       client.on("error", this.#onError);
       client.on("node error", this.#onError);
+      let said: unknown;
+      client.on("error", (error) => said = error);
       client.once("end", () => given.resolve());
       try {
         // A server that takes connections and says nothing is as silent as one that stops answering.
         await this.#deadlines.race(client.connect(), 2 * this.#heartbeatMs);
+        // It would go on in another database than it was told.
+        if (isWrongDatabase(said)) throw said;
         failures = 0;
         this.#setUp();
         await given.promise;
@@ -157,6 +162,10 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   readonly #onError = (error: unknown): void => {
     this.#lastError = error;
   };
+}
+
+function isWrongDatabase(error: unknown): boolean {
+  return /^ERR (?:DB index|SELECT)/.test(reasonOf(error));
 }
 
 /** Ends a client; resolves when nothing of it is left. */

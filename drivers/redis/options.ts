@@ -103,7 +103,9 @@ export function readRedisOptions(given: RedisBroadcasterOptions): RedisOptions {
   const options = readOptions("a RedisBroadcaster", given, CHECKS, DEFAULTS, ["prefix"]);
   if ((options.url === undefined) === (options.client === undefined)) {
     throw new BroadcastConfigError(
-      'Cannot create a RedisBroadcaster: give one of the options "url" and "client"',
+      `Cannot create a RedisBroadcaster: give one of the options "url" and "client", not ${
+        options.url === undefined ? "neither" : "both"
+      }`,
     );
   }
   if (options.waitForReplicas > 0 && !options.history) {

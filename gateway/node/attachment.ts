@@ -4,7 +4,8 @@ import type { Duplex } from "node:stream";
 // @ts-types="./ws.d.ts"
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Deferred, deferred } from "../../core/deferred.ts";
-import { durationMs, readOptions } from "../../core/options.ts";
+import { BroadcastConfigError } from "../../core/errors.ts";
+import { describe, durationMs, readOptions } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import { badRequest, respond, respondBare, toRequest } from "./http.ts";
@@ -50,7 +51,19 @@ export function attach<Subject>(
   options: AttachOptions = {},
 ): Attachment {
   const settings = readOptions("an attachment", options, ATTACH_CHECKS, ATTACH_DEFAULTS);
+  if (!(typeof gateway === "object" && typeof gateway?.connect === "function")) {
+    throw new BroadcastConfigError(
+      `Cannot attach: the gateway must be a BroadcastGateway, got ${describe(gateway)}`,
+    );
+  }
   return new GatewayAttachment(gateway, server, settings.closeTimeoutMs);
+}
+
+/** The paths of the gateways on a server: two on one path would answer the same handshake twice. */
+const taken = new WeakMap<Server, Set<string>>();
+
+function isWithin(path: string, other: string): boolean {
+  return path === other || path.startsWith(other === "/" ? other : `${other}/`);
 }
 
 /** A gateway on a server. */
@@ -79,6 +92,16 @@ class GatewayAttachment<Subject> implements Attachment {
   constructor(gateway: BroadcastGateway<Subject>, server: Server, closeTimeoutMs: number) {
     this.#gateway = gateway;
     this.#server = server;
+    const paths = taken.get(server) ?? new Set();
+    const { path } = gateway;
+    const other = [...paths].find((other) => isWithin(other, path) || isWithin(path, other));
+    if (other !== undefined) {
+      throw new BroadcastConfigError(
+        `Cannot attach a gateway at ${path}: this server has one at ${other}, give one another path`,
+        { context: { path, other } },
+      );
+    }
+    taken.set(server, paths.add(path));
     // A constant of its own: types of `ws` that know no `closeTimeout` yet let it pass so.
     const options = {
       noServer: true as const,
@@ -97,6 +120,7 @@ class GatewayAttachment<Subject> implements Attachment {
     if (this.#closing !== undefined) return this.#closing.promise;
     this.#closing = deferred();
     this.#server.off("upgrade", this.#onUpgrade);
+    taken.get(this.#server)?.delete(this.#gateway.path);
     for (const ws of this.#open) ws.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
     // A stream of events has no end of its own.
     for (const response of this.#responses) response.end();

@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import { BroadcastConfigError } from "../../core/errors.ts";
 import { callback, integer, type OptionCheck, readOptions } from "../../core/options.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import {
@@ -65,8 +66,8 @@ export interface GatewayServer extends Attachment {
  *
  * @returns The server, once it listens. Its `close()` stops listening, closes every connection with
  * 1001 and resolves when all of them are gone.
- * @throws {BroadcastConfigError} On an unknown option or a bad value.
- * @throws {Error} If it cannot listen, as `node:http` says it.
+ * @throws {BroadcastConfigError} On an unknown option or a bad value, and where it cannot listen; what
+ * `node:http` said is the cause.
  */
 export async function serve<Subject>(
   gateway: BroadcastGateway<Subject>,
@@ -151,12 +152,30 @@ class HttpServer implements GatewayServer {
   }
 }
 
+/** What to do where it cannot listen, by the code of the system. */
+const ADVICE: ReadonlyMap<unknown, string> = new Map([
+  ["EADDRINUSE", "another program has this port; end it, or choose another port"],
+  ["EACCES", "this user may not; choose a port above 1023"],
+  ["EADDRNOTAVAIL", "this machine has no such address; correct the hostname"],
+  ["ENOTFOUND", "there is no such host; correct the hostname"],
+]);
+
 /** Resolves with the port that it listens on. */
 function listen(http: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    http.once("error", reject);
+    const fail = (cause: Error & { readonly code?: unknown }) => {
+      const advice = ADVICE.get(cause.code);
+      const reason = advice === undefined ? cause.message : `${cause.code}, ${advice}`;
+      reject(
+        new BroadcastConfigError(`Cannot listen on ${hostname}:${port}: ${reason}`, {
+          context: { hostname, port },
+          cause,
+        }),
+      );
+    };
+    http.once("error", fail);
     http.listen(port, hostname, () => {
-      http.off("error", reject);
+      http.off("error", fail);
       const address = http.address();
       resolve(typeof address === "object" && address !== null ? address.port : port);
     });

@@ -59,9 +59,22 @@ await build({
     noUncheckedIndexedAccess: true,
   },
   postBuild() {
+    requirable("npm/package.json");
     for (const name of ["LICENSE", "README.md", "CHANGELOG.md", "PROTOCOL.md"]) {
       Deno.copyFileSync(name, `npm/${name}`);
     }
     Deno.writeTextFileSync("npm/.npmignore", "deno.lock\n", { append: true });
   },
 });
+
+/**
+ * Names the modules for `require`, too. A Node that can load them so does, and one that cannot says to
+ * `import` them; without, it would say that the package has no such file.
+ */
+function requirable(path: string): void {
+  const json = JSON.parse(Deno.readTextFileSync(path));
+  for (const entry of Object.values<Record<string, unknown>>(json.exports)) {
+    entry.default = (entry.import as Record<string, unknown>).default;
+  }
+  Deno.writeTextFileSync(path, `${JSON.stringify(json, null, 2)}\n`);
+}

@@ -28,8 +28,8 @@ export interface BroadcastClientEvents {
   open: { readonly id: string };
   /** A connection ended, or the client gave up. */
   close: { readonly code: number; readonly reason: string; readonly willReconnect: boolean };
-  /** The next attempt is `delayMs` away. */
-  reconnecting: { readonly attempt: number; readonly delayMs: number };
+  /** The next attempt is `delayMs` away; `reason` is why the last one failed, where that is known. */
+  reconnecting: { readonly attempt: number; readonly delayMs: number; readonly reason: string };
   /** A channel is live: what is published after `position` arrives. */
   subscribed: { readonly channel: string; readonly position: ChannelPosition | undefined };
   /** A channel is live again and nothing is lost: `missed` events follow. */
@@ -72,6 +72,8 @@ export class BroadcastClient implements Disposable {
   #number = 0;
   /** Counts attempts without a welcome; each transport is given two, and one that worked is kept. */
   #attempt = 0;
+  /** Why the last attempt, or the connection, came to its end. */
+  #reason = "";
   #watch: AbortController | undefined;
 
   /**
@@ -90,7 +92,12 @@ export class BroadcastClient implements Disposable {
     this.#retry = new Retry(
       this.#settings,
       () => this.#open(),
-      (delayMs) => this.#announcer.tell("reconnecting", { attempt: this.#retry.failed, delayMs }),
+      (delayMs) =>
+        this.#announcer.tell("reconnecting", {
+          attempt: this.#retry.failed,
+          delayMs,
+          reason: this.#reason,
+        }),
     );
     this.#actions = {
       publish: (channel, ...publish) => {
@@ -234,13 +241,16 @@ export class BroadcastClient implements Disposable {
     }
     if (id === undefined) this.#attempt++;
     const rule = verdict === "never"
-      ? `the server said ${code} ${reason}`
-      : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed in a row";
+      ? "the server said"
+      : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed, the last with";
     if (rule) {
       this.#stop(how);
-      error ??= failure("connection_refused", `connect to ${url}`, rule, { reason });
+      error ??= failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
+        reason,
+      });
     } else {
       this.#forgetConnection();
+      this.#reason = reason;
       this.#setState("reconnecting");
       if (connected) this.#announcer.tell("close", { ...how, willReconnect: true });
       if (delayMs === undefined) this.#retry.schedule(verdict);

@@ -91,6 +91,8 @@ export class Outbox {
     const { outboxLimit, maxFrameBytes } = this.#limits;
     let text: string;
     try {
+      // JSON would leave it out, and null arrive in its place.
+      if (typeof data === "function") throw data;
       text = encodeFrame({ t: "pub", c, e, d: data ?? null, n, i: id, x: others });
     } catch (cause) {
       throw failure("config", action, "data must be a JSON value", { cause });

@@ -36,11 +36,13 @@ export function openWebSocket(
   factory: WebSocketFactory,
 ): Transport {
   const socket = factory(url);
+  let failure: string | undefined;
   socket.onmessage = ({ data }: { data: unknown }) => events.message(data);
+  // Before it was open, Deno says 0, which is no close code.
   socket.onclose = ({ code, reason }: { code: number; reason: string }) =>
-    events.closed(code, reason);
-  // `onclose` follows and knows more; without a handler some runtimes report it as unhandled.
-  socket.onerror = () => {};
+    events.closed(code || 1006, reason || failure || "");
+  // `onclose` follows and knows the code. Browsers do not say what went wrong, other runtimes do.
+  socket.onerror = ({ message }: { message?: string }) => failure = message;
   return {
     send(text) {
       try {

@@ -1,0 +1,113 @@
+/** Mistakes that only a real Redis answers. */
+import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
+import { messageOf, mistake } from "../mistakes/mistake.ts";
+import { freePort } from "../servers/port.ts";
+import { RedisServer } from "./redis_server.ts";
+
+/** The first word on what is wrong: the hook's, or that of a publish. */
+async function firstWord(options: Partial<RedisBroadcasterOptions>): Promise<string> {
+  const reported = Promise.withResolvers<string>();
+  await using broadcaster = new RedisBroadcaster({
+    url: undefined,
+    prefix: "shop",
+    timeoutMs: 1_000,
+    heartbeatMs: 200,
+    onError: ({ message }) => reported.resolve(message),
+    ...options,
+  });
+  const published = messageOf(() => broadcaster.publish("chat", { event: "message", data: 1 }));
+  return await Promise.race([reported.promise, published]);
+}
+
+/** A Redis that was told something after its start. */
+async function told(...command: [string, ...string[]]): Promise<RedisServer> {
+  const redis = await RedisServer.start();
+  await using operator = redis.stranger();
+  await operator.redis.call(...command);
+  return redis;
+}
+
+mistake(
+  "Redis is not there",
+  () => firstWord({ url: `redis://127.0.0.1:${freePort()}` }),
+);
+mistake("A host of Redis that does not exist", () => firstWord({ url: "redis://redis.invalid" }));
+mistake("No password for Redis", async () => {
+  await using redis = await told("CONFIG", "SET", "requirepass", "secret");
+  return await firstWord({ url: redis.url });
+});
+mistake("A wrong password for Redis", async () => {
+  await using redis = await told("CONFIG", "SET", "requirepass", "secret");
+  return await firstWord({ url: `redis://:wrong@127.0.0.1:${redis.port}` });
+});
+mistake("A database that Redis does not have", async () => {
+  await using redis = await RedisServer.start();
+  return await firstWord({ url: `${redis.url}/99` });
+});
+mistake("rediss:// to a Redis without TLS", async () => {
+  await using redis = await RedisServer.start();
+  return await firstWord({ url: redis.url.replace("redis:", "rediss:") });
+});
+mistake("A user of Redis who may not", async () => {
+  await using redis = await told("ACL", "SETUSER", "bob", "on", ">secret", "~other:*", "+@all");
+  return await firstWord({ url: `redis://bob:secret@127.0.0.1:${redis.port}` });
+});
+mistake("A replica of Redis", async () => {
+  await using master = await RedisServer.start();
+  await using replica = await RedisServer.start("--replicaof", "127.0.0.1", `${master.port}`);
+  return await firstWord({ url: replica.url });
+});
+mistake("A Redis whose memory is used up", async () => {
+  await using redis = await RedisServer.start();
+  await using operator = redis.stranger();
+  await using broadcaster = new RedisBroadcaster({ url: redis.url, prefix: "shop" });
+  const publish = () => broadcaster.publish("chat", { event: "message", data: 1 });
+  await publish();
+  await operator.redis.config("SET", "maxmemory", "1");
+  return await messageOf(publish);
+});
+mistake("Redis 6", async () => {
+  await using redis = await RedisServer.start();
+  await using old = new OldRedis(redis.port);
+  return await firstWord({ url: old.url });
+});
+
+/** A way to a Redis that makes it look like one of version 6. */
+class OldRedis implements AsyncDisposable {
+  readonly #listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  readonly #passing: Promise<void>;
+
+  constructor(port: number) {
+    this.#passing = this.#pass(port);
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#listener.addr.port}`;
+  }
+
+  async #pass(port: number): Promise<void> {
+    const ways: Promise<void>[] = [];
+    for await (const client of this.#listener) {
+      const redis = await Deno.connect({ port, hostname: "127.0.0.1" });
+      const aged = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform(bytes, controller) {
+          const text = new TextDecoder("latin1").decode(bytes);
+          const at = text.indexOf("redis_version:");
+          if (at >= 0) bytes[at + "redis_version:".length] = "6".charCodeAt(0);
+          controller.enqueue(bytes);
+        },
+      });
+      // Either side may end it at any time.
+      ways.push(
+        client.readable.pipeTo(redis.writable).catch(() => {}),
+        redis.readable.pipeThrough(aged).pipeTo(client.writable).catch(() => {}),
+      );
+    }
+    await Promise.all(ways);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#passing;
+  }
+}

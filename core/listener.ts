@@ -28,6 +28,22 @@ export interface ChannelListener {
   lost(position: Position | undefined): void;
   /** The subscription is over; with an error unless the broadcaster was closed. */
   ended(error: AnyBroadcastError | undefined): void;
+  /**
+   * Hears live events in this listener's stead, once for all listeners of a channel that name the
+   * same one. What was missed still comes to the listener itself.
+   */
+  readonly group?: ListenerGroup | undefined;
+  /** From here on the group hears live events, or not any more. */
+  grouped?(isGrouped: boolean): void;
+}
+
+/**
+ * Hears events for many listeners of a channel: a gateway that sends one message to thousands need not
+ * be called for each of them.
+ */
+export interface ListenerGroup {
+  /** The next live event. A throw is reported and touches nobody else. */
+  event(event: ChannelEvent): void;
 }
 
 /** A listener's hold on its channel. */

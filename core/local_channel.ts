@@ -115,6 +115,10 @@ export class LocalChannel implements ResumableChannel {
     if (events.length > this.#recent.size) this.#recent.replace(events);
   }
 
+  setTarget(slot: Slot, target: ChannelListener): void {
+    this.#slots.setTarget(slot, target);
+  }
+
   fail(slots: readonly Slot[], cause: unknown): void {
     const error = this.#failure("read the history of", cause);
     for (const slot of slots) this.#end(slot, error);

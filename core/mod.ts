@@ -39,7 +39,7 @@ export type { BackplaneState, HealthChange } from "./health.ts";
 export type { LeasedChange, LeasedEntry, LeaseStore } from "./leases.ts";
 export type { PresenceListener, PresenceSnapshot } from "./presence_channel.ts";
 export type { ErrorHook } from "./hooks.ts";
-export type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+export type { Attachment, ChannelListener, ListenerGroup, SubscriptionStart } from "./listener.ts";
 export type {
   BroadcastSubscription,
   OverflowPolicy,

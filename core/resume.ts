@@ -11,6 +11,8 @@ export interface ResumableChannel {
   /** Where the channel stands on this node. */
   readonly position: Position | undefined;
   read(after: Position): Promise<HistoryRead>;
+  /** Puts somebody else in a subscriber's place. */
+  setTarget(slot: Slot, target: ChannelListener): void;
   /** Runs a call in order with the channel's events. */
   inTurn(call: () => void): void;
   start(
@@ -160,7 +162,9 @@ export class Resumption {
       if (offset <= top.offset) {
         this.#channel.start(slot, top, "ok", events.slice(offset - after.offset));
       } else {
-        slot.target = new AheadListener(slot, offset);
+        const { target } = slot;
+        const back = () => this.#channel.setTarget(slot, target);
+        this.#channel.setTarget(slot, new AheadListener(target, offset, back));
         this.#channel.start(slot, { epoch: top.epoch, offset }, "ok");
       }
     }
@@ -193,14 +197,15 @@ export function isWhole(
  * quicker: what it has already is not passed on again.
  */
 class AheadListener implements ChannelListener {
-  readonly #slot: Slot;
   readonly #listener: ChannelListener;
   readonly #offset: number;
+  /** Puts the subscriber back in its place. */
+  readonly #back: () => void;
 
-  constructor(slot: Slot, offset: number) {
-    this.#slot = slot;
-    this.#listener = slot.target;
+  constructor(listener: ChannelListener, offset: number, back: () => void) {
+    this.#listener = listener;
     this.#offset = offset;
+    this.#back = back;
   }
 
   live(start: SubscriptionStart): void {
@@ -209,12 +214,12 @@ class AheadListener implements ChannelListener {
 
   event(event: ChannelEvent): void {
     if (event.position !== undefined && event.position.offset <= this.#offset) return;
-    this.#slot.target = this.#listener;
+    this.#back();
     this.#listener.event(event);
   }
 
   lost(position: Position | undefined): void {
-    this.#slot.target = this.#listener;
+    this.#back();
     this.#listener.lost(position);
   }
 

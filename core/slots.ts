@@ -1,15 +1,18 @@
-import type { Attachment, ChannelListener } from "./listener.ts";
 import type { ChannelEvent, Position } from "./event.ts";
 import { watch } from "./hooks.ts";
+import type { Attachment, ChannelListener, ListenerGroup } from "./listener.ts";
+import { WalkedList } from "./walked_list.ts";
 
 /** One listener's place among a channel's subscribers. */
 export class Slot implements Attachment {
-  /** Who is called; replaced while a resume is read. */
+  /** Who is called; replaced while a resume is read, see {@linkcode Slots.setTarget}. */
   target: ChannelListener;
   /** Position to resume from, if the subscriber named one. */
   readonly after: Position | undefined;
   /** Index in the list, kept by {@linkcode Slots}; −1 outside it. */
   index = -1;
+  /** The group that hears events in its stead, kept by {@linkcode Slots}. */
+  group: ListenerGroup | undefined;
   /** False from the moment the listener left. */
   active = true;
   readonly #onDetach: (slot: Slot) => void;
@@ -21,6 +24,7 @@ export class Slot implements Attachment {
   ) {
     this.target = target;
     this.after = after;
+    this.group = undefined;
     this.#onDetach = onDetach;
   }
 
@@ -31,70 +35,83 @@ export class Slot implements Attachment {
   }
 }
 
-/**
- * The live subscribers of one channel, in an array that may change while it is walked: leaving
- * swaps the last one in, and waits for the end of the walk where one is under way.
- */
+/** The live subscribers of one channel: each is called by itself, or with its group. */
 export class Slots {
-  readonly #slots: Slot[] = [];
-  #left: Slot[] = [];
-  #walking = false;
+  readonly #slots = new WalkedList<Slot>();
+  /** How many are in each group. */
+  readonly #groups = new Map<ListenerGroup, number>();
+  #grouped = 0;
 
   get size(): number {
-    return this.#slots.length - this.#left.length;
+    return this.#slots.size;
   }
 
   add(slot: Slot): void {
-    slot.index = this.#slots.length;
-    this.#slots.push(slot);
+    this.#slots.add(slot);
+    this.#join(slot);
   }
 
   remove(slot: Slot): void {
     if (slot.index < 0) return;
-    if (this.#walking) this.#left.push(slot);
-    else this.#takeOut(slot);
+    this.#part(slot);
+    this.#slots.remove(slot);
+  }
+
+  /** Puts somebody else in a subscriber's place. */
+  setTarget(slot: Slot, target: ChannelListener): void {
+    this.#part(slot);
+    slot.target = target;
+    if (slot.index >= 0 && slot.active) this.#join(slot);
   }
 
   /** Hands an event to every subscriber that was there when it came. */
   deliver(event: ChannelEvent, onThrow: (cause: unknown) => void): void {
-    this.#walk((slots, count) => {
-      for (let i = 0; i < count; i++) {
-        const slot = slots[i];
-        if (slot === undefined || !slot.active) continue;
-        try {
-          const result: unknown = slot.target.event(event);
-          if (result !== undefined) watch(result, onThrow);
-        } catch (cause) {
-          onThrow(cause);
-        }
+    for (const group of this.#groups.keys()) {
+      try {
+        group.event(event);
+      } catch (cause) {
+        onThrow(cause);
+      }
+    }
+    if (this.#grouped === this.#slots.size) return;
+    this.#slots.walk((slot) => {
+      if (!slot.active || slot.group !== undefined) return;
+      try {
+        const result: unknown = slot.target.event(event);
+        if (result !== undefined) watch(result, onThrow);
+      } catch (cause) {
+        onThrow(cause);
       }
     });
   }
 
   /** Calls back once per subscriber, for what is rarer than an event. */
   forEach(callback: (slot: Slot) => void): void {
-    this.#walk((slots, count) => {
-      for (const slot of slots.slice(0, count)) {
-        if (slot.active) callback(slot);
-      }
+    this.#slots.walk((slot) => {
+      if (slot.active) callback(slot);
     });
   }
 
-  #walk(visit: (slots: readonly Slot[], count: number) => void): void {
-    this.#walking = true;
-    visit(this.#slots, this.#slots.length);
-    this.#walking = false;
-    if (this.#left.length === 0) return;
-    for (const slot of this.#left) this.#takeOut(slot);
-    this.#left = [];
+  #join(slot: Slot): void {
+    const { group } = slot.target;
+    if (group === undefined) return;
+    slot.group = group;
+    this.#count(group, 1);
+    slot.target.grouped?.(true);
   }
 
-  #takeOut(slot: Slot): void {
-    const last = this.#slots.pop();
-    if (last !== undefined && last !== slot) {
-      this.#slots[slot.index] = last;
-      last.index = slot.index;
-    }
-    slot.index = -1;
+  #part(slot: Slot): void {
+    const { group } = slot;
+    if (group === undefined) return;
+    slot.group = undefined;
+    this.#count(group, -1);
+    slot.target.grouped?.(false);
+  }
+
+  #count(group: ListenerGroup, change: 1 | -1): void {
+    const count = (this.#groups.get(group) ?? 0) + change;
+    if (count > 0) this.#groups.set(group, count);
+    else this.#groups.delete(group);
+    this.#grouped += change;
   }
 }

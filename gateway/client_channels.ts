@@ -48,7 +48,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     if (this.#held.size >= this.#host.settings.maxChannelsPerConnection) {
       return this.#client.refuse(request, "too many channels");
     }
-    const channel = new HeldChannel(request, this);
+    const channel = new HeldChannel(request, this, this.#client, this.#host.fanOuts.hold(name));
     this.#held.set(name, channel);
     this.#open(channel, request.p);
   }
@@ -57,6 +57,11 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     const channel = this.#held.get(c);
     if (channel !== undefined) this.#release(channel);
     if (n !== undefined) this.#client.send({ t: "ok", c, n });
+  }
+
+  /** Hands over what the channels still hold back for the end of the turn. */
+  flush(): void {
+    for (const channel of this.#held.values()) channel.flush();
   }
 
   /** Gives all of them up without a word. */
@@ -99,12 +104,16 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     const isTaken = isMissed
       ? this.#backlog.missed(channel, event)
       : this.#backlog.live(channel, event);
-    if (!isTaken) this.#client.cutOff();
+    if (!isTaken) this.cutOff();
+  }
+
+  cutOff(): void {
+    this.#client.cutOff();
   }
 
   deliver(channel: HeldChannel, event: ChannelEvent, isMissed: boolean): void {
     const { id, revision } = this.#client;
-    channel.position = event.position;
+    channel.passed(event.position);
     if (event.except !== undefined && event.except === id) return this.#skip(event);
     const { encoder } = this.#host;
     this.#client.sendEncoded(
@@ -213,8 +222,10 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   }
 
   #release(channel: HeldChannel): void {
+    if (channel.isReleased) return;
     if (channel.isLive) this.#host.unsubscribed(channel.name);
     channel.release();
+    this.#host.fanOuts.letGo(channel.name);
     // A later subscription of the same name may have taken its place.
     if (this.#held.get(channel.name) === channel) this.#held.delete(channel.name);
   }

@@ -3,6 +3,7 @@ import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Access } from "./access.ts";
 import type { BacklogLimit } from "./backlog.ts";
 import type { EventEncoder } from "./encoder.ts";
+import type { FanOuts } from "./fan_out.ts";
 import type { Flusher } from "./flusher.ts";
 import type { GatewaySettings } from "./options.ts";
 import type { PresenceFrames } from "./presence_frames.ts";
@@ -12,6 +13,7 @@ export interface ClientHost<Subject> {
   readonly settings: GatewaySettings<Subject>;
   readonly deadlines: Deadlines;
   readonly encoder: EventEncoder;
+  readonly fanOuts: FanOuts;
   readonly flusher: Flusher;
   readonly backlogLimit: BacklogLimit;
   readonly access: Access<Subject>;

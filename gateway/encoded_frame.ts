@@ -4,16 +4,38 @@ import { utf8ByteLength } from "../protocol/bytes.ts";
 export class EncodedFrame {
   /** The text of the message. */
   readonly text: string;
-  /** Its size in UTF-8 bytes. */
-  readonly bytes: number;
   /** The message as it lies on the wire, kept here by a listener that sends it to many. */
   wire: Uint8Array | undefined;
+  #bytes = -1;
 
-  /** Measures a text. */
+  /** Takes the text of a message. */
   constructor(text: string) {
     this.text = text;
-    this.bytes = utf8ByteLength(text);
     this.wire = undefined;
+  }
+
+  /** Its size in UTF-8 bytes, counted when first asked for: a peer that keeps up never asks. */
+  get bytes(): number {
+    if (this.#bytes < 0) this.#bytes = utf8ByteLength(this.text);
+    return this.#bytes;
+  }
+}
+
+/** Frames that are due at once, the same list for all who receive them. */
+export class EncodedFrames {
+  /** In order. */
+  readonly list: readonly EncodedFrame[];
+  #bytes = -1;
+
+  /** Takes a list, which must not be changed afterwards. */
+  constructor(list: readonly EncodedFrame[]) {
+    this.list = list;
+  }
+
+  /** Their size in UTF-8 bytes, counted when first asked for. */
+  get bytes(): number {
+    if (this.#bytes < 0) this.#bytes = this.list.reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#bytes;
   }
 }
 
@@ -43,6 +65,7 @@ export class Joiner<Joined> {
 }
 
 function isSame(a: readonly EncodedFrame[], b: readonly EncodedFrame[]): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) {
     if (a[i] !== b[i]) return false;

@@ -24,6 +24,7 @@ export class Flusher {
   readonly batches: Joiner<string> = new Joiner((frames) =>
     `[${frames.map(({ text }) => text).join(",")}]`
   );
+  #fanOuts: TurnQueue[] = [];
   #held: TurnQueue[] = [];
   readonly #full = new Set<Flushable>();
   #turn = 0;
@@ -39,6 +40,12 @@ export class Flusher {
   noteSent(): number {
     this.#turnEnd ??= setImmediate(() => this.#endTurn());
     return this.#turn;
+  }
+
+  /** For a channel that holds events back for the rest of this turn. */
+  holdFanOut(fanOut: TurnQueue): void {
+    this.#fanOuts.push(fanOut);
+    this.#turnEnd ??= setImmediate(() => this.#endTurn());
   }
 
   /** For a queue that waits for the rest of this turn: it is called at the end of it. */
@@ -72,6 +79,10 @@ export class Flusher {
 
   #endTurn(): void {
     this.#turnEnd = undefined;
+    // What channels hand over now may have to wait for what others have for the same connection.
+    const fanOuts = this.#fanOuts;
+    this.#fanOuts = [];
+    for (const fanOut of fanOuts) fanOut.endTurn();
     const held = this.#held;
     this.#held = [];
     for (const queue of held) queue.endTurn();

@@ -15,11 +15,13 @@ import { Access } from "./access.ts";
 import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
+import { FanOut, FanOuts } from "./fan_out.ts";
 import { Flusher } from "./flusher.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { HttpPublish } from "./http_publish.ts";
 import { OriginPolicy } from "./origin.ts";
+import { SOCKET_BYTES } from "./outbound_queue.ts";
 import { PresenceFrames } from "./presence_frames.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
@@ -92,11 +94,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       settings.onError,
       (error) => settings.logger?.error(error.message, { code: error.code, error }),
     );
+    const encoder = new EventEncoder();
+    const flusher = new Flusher();
+    const maxHeldBytes = Math.min(SOCKET_BYTES, settings.maxQueuedBytes);
     this.#host = {
       settings,
       deadlines: this.#deadlines,
-      encoder: new EventEncoder(),
-      flusher: new Flusher(),
+      encoder,
+      flusher,
+      fanOuts: new FanOuts(() => new FanOut(encoder, flusher, maxHeldBytes)),
       heartbeats: new Heartbeats(settings.pingIntervalMs, settings.pongTimeoutMs),
       backlogLimit: new BacklogLimit(settings.maxBacklogBytes),
       access: new Access(

@@ -3,9 +3,11 @@ import type { ChannelAuthorizationResult } from "../core/authorization.ts";
 import type { PresenceInfo } from "../core/presence_info.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "../core/listener.ts";
-import type { SubFrame } from "../protocol/frames.ts";
+import type { Revision, SubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
+import type { FanOut, FanOutMember } from "./fan_out.ts";
 import { LongTimer } from "./long_timer.ts";
+import type { OutboundQueue } from "./outbound_queue.ts";
 
 /** What a held channel tells its session. */
 export interface HeldChannelActions {
@@ -17,26 +19,40 @@ export interface HeldChannelActions {
   lost(channel: HeldChannel): void;
   /** The server could not keep the subscription. */
   failed(error: AnyBroadcastError): void;
+  /** The client's queue is full. */
+  cutOff(): void;
   /** The rule's yes has run out. */
   expired(channel: HeldChannel): void;
   /** The subscription is over, for this reason. */
   over(channel: HeldChannel, reason: ErrReason): void;
 }
 
+/** What a held channel needs to know of its client. */
+export interface HeldChannelClient {
+  readonly revision: Revision;
+  readonly outbound: OutboundQueue;
+}
+
 /**
  * One channel as one connection holds it, from the request to the end: `asking` while its rule
  * decides, `opening` until the backplane has acknowledged, `live`, `released`.
  */
-export class HeldChannel implements ChannelListener {
+export class HeldChannel implements ChannelListener, FanOutMember {
   readonly name: string;
   /** The requests that wait for its first answer. */
   readonly requests: SubFrame[];
-  /** The last event that was sent, or where the subscription began. */
-  position: Position | undefined;
+  /** Sends it live events. */
+  readonly group: FanOut;
+  readonly revision: Revision;
+  readonly outbound: OutboundQueue;
+  /** Among the members of its group. */
+  index = -1;
   /** How the client appears on a presence channel. */
   presence: PresenceInfo | undefined;
   /** How many of its events wait for room. */
   backlog = 0;
+  /** The last event that it was sent by itself, or where the subscription began. */
+  #position: Position | undefined;
   /** How many missed events are still to come. */
   #missed = 0;
   readonly #actions: HeldChannelActions;
@@ -46,10 +62,24 @@ export class HeldChannel implements ChannelListener {
   /** Ends the watch of who is present. */
   #unwatch: (() => void) | undefined;
 
-  constructor(request: SubFrame, actions: HeldChannelActions) {
+  constructor(
+    request: SubFrame,
+    actions: HeldChannelActions,
+    { revision, outbound }: HeldChannelClient,
+    group: FanOut,
+  ) {
     this.name = request.c;
     this.requests = [request];
+    this.group = group;
+    this.revision = revision;
+    this.outbound = outbound;
     this.#actions = actions;
+  }
+
+  /** The last event that was sent, or where the subscription began. */
+  get position(): Position | undefined {
+    const isWithGroup = this.index >= 0 && this.backlog === 0;
+    return isWithGroup ? this.group.position : this.#position;
   }
 
   get isLive(): boolean {
@@ -85,8 +115,19 @@ export class HeldChannel implements ChannelListener {
     this.#unwatch = watch();
   }
 
-  /** Ends it without a word to the client. Idempotent. */
+  /** An event was sent, or left out, by itself. */
+  passed(position: Position | undefined): void {
+    this.#position = position;
+  }
+
+  /** Sends what its group still holds back. */
+  flush(): void {
+    this.group.flush();
+  }
+
+  /** Ends it without a word to the client; what came before is sent. Idempotent. */
   release(): void {
+    this.flush();
     this.#state = "released";
     this.#expiry?.clear();
     this.#unwatch?.();
@@ -95,7 +136,8 @@ export class HeldChannel implements ChannelListener {
 
   live(start: SubscriptionStart): void {
     this.#state = "live";
-    this.position = start.position;
+    this.#position = start.position;
+    if (this.index >= 0) this.group.position = start.position;
     this.#missed = start.missed;
     this.#actions.live(this, start);
   }
@@ -104,6 +146,15 @@ export class HeldChannel implements ChannelListener {
     const isMissed = this.#missed > 0;
     if (isMissed) this.#missed--;
     this.#actions.event(this, event, isMissed);
+  }
+
+  grouped(isGrouped: boolean): void {
+    if (isGrouped) this.group.add(this);
+    else this.group.remove(this);
+  }
+
+  cutOff(): void {
+    this.#actions.cutOff();
   }
 
   lost(): void {

@@ -1,4 +1,4 @@
-import type { EncodedFrame } from "./encoded_frame.ts";
+import type { EncodedFrame, EncodedFrames } from "./encoded_frame.ts";
 import type { Flushable, Flusher, TurnQueue } from "./flusher.ts";
 import type { GatewaySocket } from "./socket.ts";
 
@@ -6,7 +6,7 @@ import type { GatewaySocket } from "./socket.ts";
  * How much is handed to the socket before frames wait here. What waits here is shared text; what the
  * socket holds is a copy per connection.
  */
-const SOCKET_BYTES = 64 * 1024;
+export const SOCKET_BYTES = 64 * 1024;
 
 /** How a queue sends, and where it says what became of it. */
 export interface OutboundQueueOptions {
@@ -26,10 +26,11 @@ export interface OutboundQueueOptions {
  * What the socket has no room for waits.
  */
 export class OutboundQueue implements Flushable, TurnQueue {
+  /** Whether several frames can leave in one write, or in one message. */
+  readonly merges: boolean;
   readonly #socket: GatewaySocket;
   readonly #flusher: Flusher;
   readonly #options: OutboundQueueOptions;
-  readonly #merges: boolean;
   #frames: EncodedFrame[] = [];
   #bytes = 0;
   /** `nothing` is the state of a peer that keeps up: no frame waits. */
@@ -43,7 +44,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
     this.#socket = socket;
     this.#flusher = flusher;
     this.#options = options;
-    this.#merges = socket.write !== undefined || options.batches;
+    this.merges = socket.write !== undefined || options.batches;
   }
 
   /** Whether the socket keeps up: nothing waits for it, and no more for the end of the turn than it takes. */
@@ -52,27 +53,30 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   /**
-   * Sends or queues a frame; false if the queue has no room for it, counted before it is added. An
+   * Sends or queues frames; false if the queue has no room for one, counted before it is added. An
    * empty queue takes any frame, or one too large for it would cut its peer off again and again.
    */
-  push(frame: EncodedFrame): boolean {
+  push(frames: EncodedFrames): boolean {
     if (this.#waitsFor === "nothing") {
       if (this.#isBursty || this.#sentIn === this.#flusher.turn) {
         this.#waitsFor = "turn";
         this.#flusher.holdForTurn(this);
-      } else if (this.#hasRoom(frame.bytes)) {
-        this.#send([frame]);
+      } else if (this.#hasRoom(frames)) {
+        this.#send(frames.list);
         return true;
       } else {
         this.#waitForRoom();
       }
-    } else {
-      const { maxBytes } = this.#options;
-      const bytes = this.#bytes + frame.bytes;
-      // What is held back for the turn alone is no sign of a slow peer.
-      if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxBytes)) this.flush();
-      if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxBytes) return false;
     }
+    return frames.list.every((frame) => this.#add(frame));
+  }
+
+  #add(frame: EncodedFrame): boolean {
+    const { maxBytes } = this.#options;
+    const bytes = this.#bytes + frame.bytes;
+    // What is held back for the turn alone is no sign of a slow peer.
+    if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxBytes)) this.flush();
+    if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxBytes) return false;
     this.#frames.push(frame);
     this.#bytes += frame.bytes;
     return true;
@@ -117,7 +121,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   #send(frames: readonly EncodedFrame[]): void {
-    if (this.#merges) this.#sentIn = this.#flusher.noteSent();
+    if (this.merges) this.#sentIn = this.#flusher.noteSent();
     try {
       if (this.#socket.write !== undefined) this.#socket.write(frames);
       else if (this.#options.batches && frames.length > 1) {
@@ -143,9 +147,9 @@ export class OutboundQueue implements Flushable, TurnQueue {
     return count;
   }
 
-  /** A frame larger than the socket's share goes when nothing else is on its way. */
-  #hasRoom(bytes: number): boolean {
+  /** What is larger than the socket's share goes when nothing else is on its way. */
+  #hasRoom(frames: EncodedFrames): boolean {
     const buffered = this.#socket.bufferedAmount;
-    return buffered === 0 || buffered + bytes <= SOCKET_BYTES;
+    return buffered === 0 || buffered + frames.bytes <= SOCKET_BYTES;
   }
 }

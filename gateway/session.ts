@@ -8,7 +8,7 @@ import type { Client, ClientRequest } from "./client.ts";
 import { ClientChannels } from "./client_channels.ts";
 import type { ClientHost } from "./client_host.ts";
 import { ClientPublishes } from "./client_publishes.ts";
-import type { EncodedFrame } from "./encoded_frame.ts";
+import { type EncodedFrame, EncodedFrames } from "./encoded_frame.ts";
 import { encode } from "./encoder.ts";
 import type { Flushable } from "./flusher.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
@@ -52,7 +52,7 @@ export class Session<Subject>
   wasHeard = true;
   readonly #socket: GatewaySocket;
   readonly #host: SessionHost<Subject>;
-  readonly #queue: OutboundQueue;
+  readonly outbound: OutboundQueue;
   readonly #channels: ClientChannels<Subject>;
   /** Made with the first publish: most clients only listen. */
   #publishes: ClientPublishes<Subject> | undefined;
@@ -71,7 +71,7 @@ export class Session<Subject>
     this.revision = revision;
     this.#socket = socket;
     this.#host = host;
-    this.#queue = new OutboundQueue(socket, host.flusher, {
+    this.outbound = new OutboundQueue(socket, host.flusher, {
       maxBytes: settings.maxQueuedBytes,
       batches: revision === 2,
       onBroken: () => this.#finish(1006, "socket closed"),
@@ -169,7 +169,8 @@ export class Session<Subject>
   /** Closes the connection with a code that tells the client what to do next. */
   end(close: CloseCode): void {
     // Nothing that was said before is lost on a peer that reads.
-    this.#queue.flush();
+    this.#channels.flush();
+    this.outbound.flush();
     if (!this.#finish(close.code, close.reason)) return;
     // What a client said before it left counts; what is left of one that was cut off does not.
     this.#publishes?.clear();
@@ -183,7 +184,7 @@ export class Session<Subject>
   /** Ends a session that leaves once nothing is on its way any more; true when it has ended. */
   flush(): boolean {
     if (this.#state !== "leaving") return true;
-    if (!this.#queue.flush() || this.#publishes?.isIdle === false) return false;
+    if (!this.outbound.flush() || this.#publishes?.isIdle === false) return false;
     this.end(CLOSE.draining);
     return true;
   }
@@ -195,7 +196,7 @@ export class Session<Subject>
     this.#host.heartbeats.delete(this);
     this.#identity.stop();
     this.#unheard = undefined;
-    this.#queue.clear();
+    this.outbound.clear();
     this.#host.flusher.remove(this);
     this.#channels.releaseAll();
     this.#host.ended(this, { code, reason, wasWelcomed });
@@ -267,7 +268,7 @@ export class Session<Subject>
 
   /** For channels and publishes, which must not go on to fill a queue that is full. */
   get hasRoom(): boolean {
-    return this.#queue.hasRoom;
+    return this.outbound.hasRoom;
   }
 
   refuse({ c, n }: ClientRequest, reason: ErrReason): void {
@@ -281,7 +282,7 @@ export class Session<Subject>
 
   sendEncoded(frame: EncodedFrame): void {
     if (this.#state === "joining" || this.#state === "ended") return;
-    if (!this.#queue.push(frame)) this.cutOff();
+    if (!this.outbound.push(new EncodedFrames([frame]))) this.cutOff();
   }
 
   cutOff(): void {

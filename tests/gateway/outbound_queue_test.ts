@@ -1,7 +1,7 @@
 import type { GatewaySocket } from "@airwave/broadcast/gateway";
 import { FakeGatewaySocket, FakeTime, settle } from "@airwave/broadcast/testing";
 import { assertEquals } from "@std/assert";
-import { EncodedFrame, Joiner } from "../../gateway/encoded_frame.ts";
+import { EncodedFrame, EncodedFrames, Joiner } from "../../gateway/encoded_frame.ts";
 import { Flusher } from "../../gateway/flusher.ts";
 import { OutboundQueue } from "../../gateway/outbound_queue.ts";
 
@@ -33,7 +33,7 @@ function queueTo(socket: GatewaySocket, { maxBytes = 1_000_000, batches = false 
   const queue = new OutboundQueue(socket, flusher, { maxBytes, batches, onBroken });
   return {
     queue,
-    push: (...list: EncodedFrame[]) => list.map((frame) => queue.push(frame)),
+    push: (...list: EncodedFrame[]) => list.map((frame) => queue.push(new EncodedFrames([frame]))),
   };
 }
 

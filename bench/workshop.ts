@@ -33,7 +33,7 @@ export class Workshop {
     const output = `${folder}/peers/airwave_http.js`;
     await run(
       Deno.execPath(),
-      ["bundle", "--quiet", "--external", "ws", "-o", output, "bench/peers/airwave_http.ts"],
+      ["bundle", "--quiet", "-o", output, "bench/peers/airwave_http.ts"],
       ROOT,
     );
     return new Workshop(folder);

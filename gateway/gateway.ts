@@ -26,6 +26,7 @@ import { PresenceFrames } from "./presence_frames.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 import { Sse } from "./sse.ts";
+import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
 
 /**
  * Brings channels to browsers over WebSocket, as a handler for `Deno.serve`.
@@ -160,7 +161,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   }
 
   /** Whether a request is for this gateway: its path, or one below it. */
-  match(request: Request): boolean {
+  match(request: Pick<UpgradeRequest, "url">): boolean {
     const { path } = this.#settings;
     const { pathname } = new URL(request.url);
     return pathname === path || pathname.startsWith(path === "/" ? path : `${path}/`);
@@ -206,7 +207,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * The answer to a request that must not be upgraded, for its path, its handshake or its origin;
    * `undefined` for one that may. For glue to other listeners; `handler` asks by itself.
    */
-  refusal(request: Request): Response | undefined {
+  refusal(request: UpgradeRequest): Response | undefined {
     const refused = this.#outOfService();
     if (refused !== undefined) return refused;
     const { path } = this.#settings;
@@ -231,7 +232,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     return answer(503, "The gateway is draining", headers);
   }
 
-  #foreign(request: Request): Response | undefined {
+  #foreign(request: UpgradeRequest): Response | undefined {
     if (this.#origins.allows(request)) return;
     const origin = request.headers.get("origin");
     this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", { origin });
@@ -244,11 +245,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    *
    * @returns What the glue passes the socket's events to.
    */
-  connect(socket: GatewaySocket, request: Request): SocketEvents {
+  connect(socket: GatewaySocket, request: UpgradeRequest): SocketEvents {
     return this.#connect(socket, request, revisionOf(request));
   }
 
-  #connect(socket: GatewaySocket, request: Request, revision: Revision): Session<Subject> {
+  #connect(
+    socket: GatewaySocket,
+    request: UpgradeRequest,
+    revision: Revision,
+  ): Session<Subject> {
     const session = new Session(socket, revision, this.#host);
     if (this.#state !== "open") {
       if (this.#state === "draining") session.drain(0);
@@ -337,7 +342,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
 
   #resolve(
     session: Session<Subject>,
-    request: Request,
+    request: UpgradeRequest,
     resolveSubject: NonNullable<GatewaySettings<Subject>["resolveSubject"]>,
   ): void {
     const fail = (cause: unknown) => {
@@ -352,7 +357,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       session.end(CLOSE.subjectUnknown);
     };
     try {
-      const answer = resolveSubject(request);
+      const answer = resolveSubject(asRequest(request));
       if (!(answer instanceof Promise)) return this.#start(session, answer);
       this.#deadlines.race(answer, this.#settings.authorizationTimeoutMs)
         .then((subject) => this.#start(session, subject), fail);
@@ -419,11 +424,11 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
 }
 
 /** What a client asks for with `?v=`, or the highest that is known here. */
-function revisionOf(request: Request): Revision {
+function revisionOf(request: UpgradeRequest): Revision {
   return Number(new URL(request.url).searchParams.get("v")) >= 2 ? 2 : 1;
 }
 
-function isWebSocketHandshake(request: Request): boolean {
+function isWebSocketHandshake(request: UpgradeRequest): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 

@@ -27,3 +27,4 @@ export type {
 export type { HttpPublishOptions } from "./http_publish.ts";
 export type { RateLimit } from "./rate_limit.ts";
 export type { GatewaySocket, SocketEvents } from "./socket.ts";
+export type { UpgradeRequest } from "./upgrade_request.ts";

@@ -1,3 +1,5 @@
+import type { UpgradeRequest } from "./upgrade_request.ts";
+
 /**
  * Which pages may open a connection. Browsers let any page open a WebSocket to any host and send the
  * cookies along, so without this check a foreign page acts as its visitor (CVE-2020-28481).
@@ -11,7 +13,7 @@ export class OriginPolicy {
   }
 
   /** A request without `Origin` is not from a page, and passes. */
-  allows(request: Request): boolean {
+  allows(request: UpgradeRequest): boolean {
     const header = request.headers.get("origin");
     if (header === null || this.#allowed.has("*")) return true;
     const origin = normalizeOrigin(header);
@@ -33,7 +35,7 @@ export function normalizeOrigin(text: unknown): string | undefined {
  * Host and port must be the same. The scheme may differ in one direction only: behind a proxy that
  * ends TLS the request looks like plain HTTP while the page is on HTTPS.
  */
-function isSameOrigin(origin: string, request: Request): boolean {
+function isSameOrigin(origin: string, request: UpgradeRequest): boolean {
   const page = new URL(origin);
   const target = new URL(request.url);
   if (target.protocol === "https:" && page.protocol !== "https:") return false;

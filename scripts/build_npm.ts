@@ -9,7 +9,7 @@ import config from "../deno.json" with { type: "json" };
 import { ROOT } from "./project.ts";
 
 /** Imported by one export each: who takes another, such as the client, installs nothing. */
-const OPTIONAL_PEERS = ["ioredis", "postgres", "ws"] as const;
+const OPTIONAL_PEERS = ["ioredis", "postgres"] as const;
 
 const versions = OPTIONAL_PEERS.map((name) => {
   const specifier = config.imports[name];
@@ -47,7 +47,6 @@ await build({
     // For their types alone: optional peers are not installed by themselves.
     devDependencies: {
       "@types/node": "^20.9.0",
-      "@types/ws": "^8.18.0",
       ...Object.fromEntries(versions.map(({ name, version }) => [name, version])),
     },
   },

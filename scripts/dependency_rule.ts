@@ -28,7 +28,7 @@ export const LAYERS: readonly Layer[] = [
     name: "gateway/node",
     paths: ["gateway/node.ts", "gateway/node"],
     layers: ["gateway", "core", "protocol"],
-    packages: ["ws", "node:buffer", "node:http", "node:stream"],
+    packages: ["node:buffer", "node:crypto", "node:http", "node:stream"],
   },
   { name: "gateway", paths: ["gateway"], layers: ["core", "protocol"], packages: [] },
   {

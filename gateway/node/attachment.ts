@@ -1,15 +1,14 @@
 import type { Buffer } from "node:buffer";
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-// @ts-types="./ws.d.ts"
-import { type WebSocket, WebSocketServer } from "ws";
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import { BroadcastConfigError } from "../../core/errors.ts";
 import { describe, durationMs, readOptions } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
-import { badRequest, respond, respondBare, toRequest } from "./http.ts";
-import { NodeSocket, wireJoiner } from "./socket.ts";
+import { Connections } from "./connections.ts";
+import { badHandshake, handshake } from "./handshake.ts";
+import { badRequest, readUpgrade, respond, respondBare, toRequest } from "./http.ts";
 
 /** Options of {@linkcode attach}. */
 export interface AttachOptions {
@@ -83,9 +82,7 @@ export interface Attachment extends AsyncDisposable {
 class GatewayAttachment<Subject> implements Attachment {
   readonly #gateway: BroadcastGateway<Subject>;
   readonly #server: Server;
-  readonly #handshakes: WebSocketServer;
-  readonly #joiner = wireJoiner();
-  readonly #open = new Set<WebSocket>();
+  readonly #connections: Connections;
   readonly #responses = new Set<ServerResponse>();
   #closing: Deferred<void> | undefined;
 
@@ -102,17 +99,11 @@ class GatewayAttachment<Subject> implements Attachment {
       );
     }
     taken.set(server, paths.add(path));
-    // A constant of its own: types of `ws` that know no `closeTimeout` yet let it pass so.
-    const options = {
-      noServer: true as const,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: gateway.maxFrameBytes,
-      // No subprotocol is spoken, so none is chosen, as `Deno.upgradeWebSocket` does not either.
-      handleProtocols: () => false as const,
-      closeTimeout: closeTimeoutMs,
-    };
-    this.#handshakes = new WebSocketServer(options);
+    this.#connections = new Connections(
+      gateway.maxFrameBytes,
+      closeTimeoutMs,
+      () => this.#closing?.resolve(),
+    );
     server.on("upgrade", this.#onUpgrade);
   }
 
@@ -121,10 +112,10 @@ class GatewayAttachment<Subject> implements Attachment {
     this.#closing = deferred();
     this.#server.off("upgrade", this.#onUpgrade);
     taken.get(this.#server)?.delete(this.#gateway.path);
-    for (const ws of this.#open) ws.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
+    this.#connections.closeAll(CLOSE.goingAway);
     // A stream of events has no end of its own.
     for (const response of this.#responses) response.end();
-    this.#resolveIfClosed();
+    if (this.#connections.size === 0) this.#closing.resolve();
     return this.#closing.promise;
   }
 
@@ -146,39 +137,19 @@ class GatewayAttachment<Subject> implements Attachment {
   };
 
   readonly #onUpgrade = (message: IncomingMessage, stream: Duplex, head: Buffer): void => {
-    const request = toRequest(message);
+    const request = readUpgrade(message);
     const isAlone = this.#server.listenerCount("upgrade") === 1;
     if (!isAlone && (request === undefined || !this.#gateway.match(request))) return;
     const refusal = request === undefined ? badRequest() : this.#gateway.refusal(request);
-    if (request === undefined || refusal !== undefined) {
-      respondBare(stream, refusal ?? badRequest());
+    const answer = refusal === undefined ? handshake(message.headers) : undefined;
+    if (request === undefined || answer === undefined) {
+      respondBare(stream, refusal ?? badHandshake());
       return;
     }
-    this.#handshakes.handleUpgrade(message, stream, head, (ws) => {
-      this.#connect(ws, stream, request);
-    });
+    message.socket.setNoDelay();
+    message.socket.setTimeout(0);
+    const socket = this.#connections.add(stream, answer);
+    socket.open(this.#gateway.connect(socket, request));
+    if (head.length > 0) socket.receive(head);
   };
-
-  #connect(ws: WebSocket, stream: Duplex, request: Request): void {
-    this.#open.add(ws);
-    const events = this.#gateway.connect(new NodeSocket(ws, stream, this.#joiner), request);
-    ws.on("message", (data: Buffer, isBinary: boolean) => {
-      events.message(isBinary ? data : data.toString());
-    });
-    ws.on("close", (code: number, reason: Buffer) => {
-      this.#open.delete(ws);
-      events.closed(code, reason.toString());
-      this.#resolveIfClosed();
-    });
-    // `ws` closes with the code that fits, and a `close` event follows every error. That event has
-    // the code of the peer, who may have none to say after it was cut off.
-    ws.on("error", (error) => {
-      const isOver = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
-      if (isOver) events.closed(CLOSE.frameTooLarge.code, CLOSE.frameTooLarge.reason);
-    });
-  }
-
-  #resolveIfClosed(): void {
-    if (this.#open.size === 0) this.#closing?.resolve();
-  }
 }

@@ -1,24 +1,51 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import type { UpgradeRequest } from "../upgrade_request.ts";
 
 /** A request of `node:http` as the platform's own; `undefined` for one that is none. */
 export function toRequest(message: IncomingMessage): Request | undefined {
-  const { method = "GET", url = "/", rawHeaders, socket } = message;
-  const scheme = "encrypted" in socket ? "https" : "http";
-  const address = url.startsWith("/")
-    ? `${scheme}://${message.headers.host ?? "localhost"}${url}`
-    : url;
+  const { method = "GET" } = message;
   try {
     const headers = new Headers();
-    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-      headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
-    }
+    for (const [name, value] of rawHeaders(message)) headers.append(name, value);
     const hasBody = method !== "GET" && method !== "HEAD";
     const body = hasBody ? { body: toWeb(message), duplex: "half" } : {};
-    return new Request(address, { method, headers, ...body });
+    return new Request(addressOf(message), { method, headers, ...body });
   } catch {
     // No address, or a method that no handler gets to see.
     return undefined;
+  }
+}
+
+/**
+ * What decides about an upgrade, or `undefined` for what is no request. The platform's own costs more
+ * than all else about a connection.
+ */
+export function readUpgrade(message: IncomingMessage): UpgradeRequest | undefined {
+  const url = addressOf(message);
+  if (!URL.canParse(url)) return undefined;
+  return {
+    method: message.method ?? "GET",
+    url,
+    headers: {
+      get(name) {
+        const value = message.headers[name];
+        return (Array.isArray(value) ? value.join(", ") : value) ?? null;
+      },
+      [Symbol.iterator]: () => rawHeaders(message),
+    },
+  };
+}
+
+function addressOf({ url = "/", headers, socket }: IncomingMessage): string {
+  const scheme = "encrypted" in socket ? "https" : "http";
+  return url.startsWith("/") ? `${scheme}://${headers.host ?? "localhost"}${url}` : url;
+}
+
+/** Names and values as they came. */
+function* rawHeaders({ rawHeaders }: IncomingMessage): Generator<[name: string, value: string]> {
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    yield [rawHeaders[i] ?? "", rawHeaders[i + 1] ?? ""];
   }
 }
 

@@ -1,26 +1,52 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-// @ts-types="./ws.d.ts"
-import type { WebSocket } from "ws";
-import { type EncodedFrame, Joiner } from "../encoded_frame.ts";
-import type { GatewaySocket } from "../socket.ts";
+import type { CloseCode } from "../../protocol/close_codes.ts";
+import { EncodedFrame, type Joiner } from "../encoded_frame.ts";
+import type { GatewaySocket, SocketEvents } from "../socket.ts";
+import { FrameParser, type FrameReader } from "./frame_parser.ts";
+import { encodeClose, encodePong, wireOf } from "./wire.ts";
 
-/** A final text frame without a mask, see section 5.2 of RFC 6455. */
-const TEXT_FRAME = 0x81;
+/** Behind this much that a peer has not read its pings are not answered: it only asks. */
+const MAX_PONG_BACKLOG_BYTES = 64 * 1024;
 
-/**
- * A connection that `ws` has opened, and that it reads, answers and closes. What goes to many is
- * written past it: frames of a server have no mask, so the same bytes are right for every client.
- */
-export class NodeSocket implements GatewaySocket {
-  readonly #ws: WebSocket;
+const NOTHING = Buffer.alloc(0);
+
+/** How a connection ends that was cut. */
+const CUT: CloseCode = { code: 1006, reason: "" };
+
+/** What a socket needs of its listener. */
+export interface SocketHost {
+  /** Most bytes of a message. */
+  readonly maxFrameBytes: number;
+  readonly joiner: Joiner<Uint8Array>;
+  /** From here on the connection has a time to be over in; told once. */
+  closing(socket: NodeSocket): void;
+}
+
+/** The server's end of a WebSocket connection, over the stream of its upgrade. */
+export class NodeSocket implements GatewaySocket, FrameReader {
   readonly #stream: Duplex;
-  readonly #joiner: Joiner<Uint8Array>;
+  readonly #host: SocketHost;
+  readonly #parser: FrameParser;
+  /** The answer to the handshake, until it was sent: what comes first leaves in the same write. */
+  #answer: Buffer | undefined;
+  #events: SocketEvents | undefined;
+  /** `closing` from the moment that nothing may be sent any more. */
+  #state: "open" | "closing" = "open";
+  /** What the peer said when it closed. */
+  #said: CloseCode | undefined;
 
-  constructor(ws: WebSocket, stream: Duplex, joiner: Joiner<Uint8Array>) {
-    this.#ws = ws;
+  constructor(stream: Duplex, answer: Buffer, host: SocketHost) {
     this.#stream = stream;
-    this.#joiner = joiner;
+    this.#answer = answer;
+    this.#host = host;
+    this.#parser = new FrameParser(this, host.maxFrameBytes);
+  }
+
+  /** Names who hears of it from here on. */
+  open(events: SocketEvents): void {
+    this.#events = events;
+    if (this.#answer !== undefined) this.#write(NOTHING);
   }
 
   get bufferedAmount(): number {
@@ -28,60 +54,78 @@ export class NodeSocket implements GatewaySocket {
   }
 
   send(text: string): void {
-    this.#ws.send(text);
+    this.write([new EncodedFrame(text)]);
   }
 
   write(frames: readonly EncodedFrame[]): void {
-    // Behind a close frame nothing may follow; that it closes is told by its event.
-    if (this.#ws.readyState !== this.#ws.OPEN) return;
     const [first] = frames;
-    if (first === undefined) return;
-    this.#stream.write(frames.length === 1 ? wireOf(first) : this.#joiner.join(frames));
+    if (this.#state !== "open" || first === undefined) return;
+    this.#write(frames.length === 1 ? wireOf(first) : this.#host.joiner.join(frames));
   }
 
   close(code: number, reason: string): void {
-    this.#ws.close(code, reason);
+    if (this.#state !== "open") return;
+    this.#write(encodeClose(code, reason));
+    this.#leave();
   }
 
   terminate(): void {
-    this.#ws.terminate();
+    this.#stream.destroy();
   }
-}
 
-/** Joins frames for {@linkcode NodeSocket}s: one message each, one after the other. */
-export function wireJoiner(): Joiner<Uint8Array> {
-  return new Joiner((frames) => {
-    let bytes = 0;
-    for (const frame of frames) bytes += wireOf(frame).length;
-    const joined = Buffer.allocUnsafe(bytes);
-    let at = 0;
-    for (const frame of frames) {
-      const wire = wireOf(frame);
-      joined.set(wire, at);
-      at += wire.length;
-    }
-    return joined;
-  });
-}
-
-function wireOf(frame: EncodedFrame): Uint8Array {
-  return frame.wire ??= encodeMessage(frame);
-}
-
-/** A text message in one frame. */
-function encodeMessage({ text, bytes }: EncodedFrame): Uint8Array {
-  const headerBytes = bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10;
-  const wire = Buffer.allocUnsafe(headerBytes + bytes);
-  wire[0] = TEXT_FRAME;
-  if (headerBytes === 2) {
-    wire[1] = bytes;
-  } else if (headerBytes === 4) {
-    wire[1] = 126;
-    wire.writeUInt16BE(bytes, 2);
-  } else {
-    wire[1] = 127;
-    wire.writeBigUInt64BE(BigInt(bytes), 2);
+  /** The stream has brought something. */
+  receive(piece: Buffer): void {
+    this.#parser.push(piece);
   }
-  wire.write(text, headerBytes);
-  return wire;
+
+  /** The stream brings nothing more. */
+  ended(): void {
+    this.#leave();
+    this.#stream.end();
+  }
+
+  /** The stream is closed. */
+  gone(): void {
+    this.#leave();
+    const { code, reason } = this.#said ?? CUT;
+    this.#events?.closed(code, reason);
+  }
+
+  text(text: string): void {
+    this.#events?.message(text);
+  }
+
+  binary(data: Uint8Array): void {
+    this.#events?.message(data);
+  }
+
+  ping(payload: Uint8Array): void {
+    if (this.#state !== "open" || this.bufferedAmount > MAX_PONG_BACKLOG_BYTES) return;
+    this.#write(encodePong(payload));
+  }
+
+  closed(close: CloseCode): void {
+    this.#said = close;
+    // Where it was the peer that began, it hears its own word back.
+    this.close(close.code, "");
+    // Both have said it, and the server is the one to end the connection.
+    this.#stream.end(() => this.terminate());
+  }
+
+  broke({ code, reason }: CloseCode): void {
+    this.close(code, "");
+    this.#events?.closed(code, reason);
+  }
+
+  #write(bytes: Uint8Array): void {
+    const answer = this.#answer;
+    this.#answer = undefined;
+    this.#stream.write(answer === undefined ? bytes : Buffer.concat([answer, bytes]));
+  }
+
+  #leave(): void {
+    if (this.#state === "closing") return;
+    this.#state = "closing";
+    this.#host.closing(this);
+  }
 }

@@ -8,7 +8,10 @@ import {
 } from "@airwave/broadcast";
 import { attach, serve, type ServeOptions } from "@airwave/broadcast/node";
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
+import { Duplex } from "node:stream";
+import { Connections } from "../../gateway/node/connections.ts";
 
 /** A failure is a test that fails, not one that hangs. */
 const timeout = 20_000;
@@ -68,10 +71,10 @@ class BareClient implements Disposable {
     return this.#connection.write(bytes);
   }
 
-  /** A frame with a mask of zeros, which leaves the payload as it is. */
-  async send(text: string): Promise<void> {
-    const payload = new TextEncoder().encode(text);
-    await this.write(new Uint8Array([0x81, 0x80 | payload.length, 0, 0, 0, 0, ...payload]));
+  /** A text, or another frame, with a mask of zeros, which leaves the payload as it is. */
+  async send(text: string | Uint8Array, first = 0x81): Promise<void> {
+    const payload = typeof text === "string" ? new TextEncoder().encode(text) : text;
+    await this.write(new Uint8Array([first, 0x80 | payload.length, 0, 0, 0, 0, ...payload]));
   }
 
   /** Everything up to a text, and what of it came behind that text stays. */
@@ -93,6 +96,15 @@ class BareClient implements Disposable {
     const head = this.#bytes.subarray(0, length);
     this.#bytes = this.#bytes.subarray(length);
     return head;
+  }
+
+  /** Ends its own half of the connection. */
+  closeWrite(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  close(): void {
+    this.#connection.close();
   }
 
   /** Everything up to the end of the connection. */
@@ -228,6 +240,144 @@ Deno.test("a message is refused by its length alone, before it was sent", { time
   const { code, reason } = await app.ended;
   assertEquals([code, reason], [1009, "frame too large"]);
   assertEquals(await readFrame(client), [0x88, "\x03\ufffd"]);
+});
+
+/** A connection that was welcomed. */
+async function welcomed(app: { readonly server: { readonly port: number } }) {
+  const client = await BareClient.connect(app.server.port);
+  await client.readUntil("\r\n\r\n");
+  await readFrame(client);
+  return client;
+}
+
+Deno.test("a handshake is answered as RFC 6455 has it, and what came with it is heard", {
+  timeout,
+}, async () => {
+  await using app = await open();
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: app.server.port });
+  const request = "GET /_broadcast HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\n" +
+    "Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  const sub = '{"t":"sub","c":"c"}';
+  await connection.write(
+    new Uint8Array([
+      ...new TextEncoder().encode(request),
+      ...[0x81, 0x80 | sub.length, 0, 0, 0, 0],
+      ...new TextEncoder().encode(sub),
+    ]),
+  );
+  let answer = "";
+  const buffer = new Uint8Array(4_096);
+  while (!answer.includes('"t":"ok"')) {
+    answer += new TextDecoder().decode(buffer.subarray(0, await connection.read(buffer) ?? 0));
+  }
+  connection.close();
+  const [head] = answer.split("\r\n\r\n");
+  assertEquals(head?.toLowerCase().split("\r\n"), [
+    "http/1.1 101 switching protocols",
+    "upgrade: websocket",
+    "connection: upgrade",
+    // The example of section 1.3.
+    "sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=",
+  ]);
+  await app.ended;
+});
+
+Deno.test("a version that is not spoken is told which one is", { timeout }, async () => {
+  await using app = await open();
+  using client = await BareClient.connect(app.server.port, { "sec-websocket-version": "8" });
+  const [head = ""] = (await client.readAll()).split("\r\n\r\n");
+  assertEquals(head.split("\r\n").includes("sec-websocket-version: 13"), true, head);
+});
+
+Deno.test("a ping is answered with what it brought, also within a message", {
+  timeout,
+}, async () => {
+  await using app = await open();
+  using client = await welcomed(app);
+  await client.send('{"t":"sub",', 0x01);
+  await client.send("are you there?", 0x89);
+  await client.send('"c":"c"}', 0x80);
+  assertEquals(await readFrame(client), [0x8a, "are you there?"]);
+  assertEquals(await readFrame(client), [0x81, '{"t":"ok","c":"c"}']);
+});
+
+Deno.test("who closes hears its code back, and its connection ends", { timeout }, async () => {
+  for (const code of [1000, 4321, undefined]) {
+    await using app = await open();
+    using client = await welcomed(app);
+    const said = code === undefined ? [] : [code >> 8, code & 0xff];
+    await client.send(new Uint8Array([...said, ...(code ? [0x62, 0x79, 0x65] : [])]), 0x88);
+    assertEquals(await client.read(2 + said.length), new Uint8Array([0x88, said.length, ...said]));
+    assertEquals(await client.readAll(), "");
+    const { code: heard, reason } = await app.ended;
+    assertEquals([heard, reason], code === undefined ? [1005, ""] : [code, "bye"]);
+  }
+});
+
+Deno.test("who leaves without a word, or only stops sending, is gone", { timeout }, async () => {
+  for (const leave of ["close", "closeWrite"] as const) {
+    await using app = await open();
+    const client = await welcomed(app);
+    await client[leave]();
+    assertEquals((await app.ended).code, 1006);
+    if (leave === "closeWrite") client[Symbol.dispose]();
+  }
+});
+
+Deno.test("who breaks the protocol is told so, and its session ends at once", {
+  timeout,
+}, async () => {
+  const cases: [bytes: number[], code: number, reason: string][] = [
+    [[0x83, 0x80, 0, 0, 0, 0], 1002, "protocol error"],
+    [[0x81, 0x01, 0x78], 1002, "protocol error"],
+    [[0x81, 0x81, 0, 0, 0, 0, 0xff], 1007, "invalid UTF-8"],
+  ];
+  for (const [bytes, code, reason] of cases) {
+    await using app = await open();
+    using client = await welcomed(app);
+    await client.write(new Uint8Array(bytes));
+    const end = await app.ended;
+    assertEquals([end.code, end.reason], [code, reason]);
+    assertEquals(await client.read(4), new Uint8Array([0x88, 2, code >> 8, code & 0xff]));
+  }
+});
+
+Deno.test("behind its close frame nothing is sent, and a peer that never answers is destroyed", {
+  timeout,
+}, async () => {
+  await using app = await open({ closeTimeoutMs: 50 });
+  using client = await welcomed(app);
+  await client.send('{"t":"sub","c":"c"}');
+  await readFrame(client);
+  await app.gateway.close();
+  await client.send("?", 0x89);
+  await app.broadcaster.publish("c", { event: "n", data: 1 });
+  assertEquals(await readFrame(client), [0x88, "\x03\ufffdgoing away"]);
+  assertEquals(await client.readAll(), "");
+});
+
+Deno.test("a peer that pings and never reads does not fill the server with answers", {
+  timeout,
+}, async () => {
+  const stream = new Duplex({
+    read() {},
+    // Never taken.
+    write() {},
+  });
+  let told = 0;
+  const connections = new Connections(1_024, 10_000, () => told++);
+  const socket = connections.add(stream, Buffer.from("HTTP"));
+  socket.open({ message() {}, closed() {} });
+  for (let i = 0; i < 10_000; i++) {
+    stream.push(new Uint8Array([0x89, 0x84, 0, 0, 0, 0, 1, 2, 3, 4]));
+  }
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(socket.bufferedAmount > 60_000 && socket.bufferedAmount < 70_000, true);
+  const gone = new Promise((resolve) => stream.once("close", resolve));
+  socket.terminate();
+  await gone;
+  assertEquals([connections.size, told], [0, 1]);
 });
 
 Deno.test("no compression and no subprotocol are agreed on", { timeout }, async () => {

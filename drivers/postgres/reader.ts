@@ -151,7 +151,7 @@ export class Reader {
   }
 
   async #step(): Promise<void> {
-    const { store, host, onDrained } = this.#options;
+    const { store, onDrained } = this.#options;
     const last = this.#last ?? await this.#locateAll();
     if (this.#entering.size > 0) await this.#locate([...this.#entering], false);
     const poll = await store.poll(last.cursor);
@@ -161,8 +161,7 @@ export class Reader {
       return this.#alarm.ring();
     }
     this.#last = poll;
-    this.#written = poll.written;
-    host.health("up");
+    this.#reached(poll);
     await this.#note(poll.changed, false);
     if (poll.outbox) {
       while (await store.drain() > 0) onDrained();
@@ -177,7 +176,14 @@ export class Reader {
     if (this.#written !== undefined) await store.rewound(this.#written);
     const poll = await store.poll(undefined);
     await this.#locate([...this.#channels.keys()], true);
+    // Whoever was told that a channel is live may look how the backplane is.
+    this.#reached(poll);
     return poll;
+  }
+
+  #reached({ written }: Poll): void {
+    this.#written = written;
+    this.#options.host.health("up");
   }
 
   async #locate(channels: readonly string[], reconnected: boolean): Promise<void> {

@@ -1,0 +1,4 @@
+import { pageTrial } from "./page_trial.ts";
+import { RedisBackend } from "./redis_server.ts";
+
+pageTrial("Redis", () => RedisBackend.open({ timeoutMs: 2_000 }));

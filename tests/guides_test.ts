@@ -1,9 +1,11 @@
 /** What the guides say is tested: that the test is there, and is about what the guide says. */
 import { assert, assertEquals } from "@std/assert";
-import { GUIDES, ROOT } from "../scripts/project.ts";
-import { linksIn, read } from "./links.ts";
+import { CLOSE } from "@airwave/broadcast/protocol";
+import { GUIDES, SOURCES } from "../scripts/project.ts";
+import { filesIn, linksIn, read } from "./links.ts";
 
 const GUARANTEES = "docs/delivery-guarantees.md";
+const FAILURES = "docs/failure-modes.md";
 
 Deno.test("every test that a guide names is in the file that it names", () => {
   const absent = GUIDES.flatMap((guide) =>
@@ -36,6 +38,30 @@ Deno.test("each guarantee has, for each driver, a test that runs over that drive
   }
 });
 
+Deno.test("each failure in failure-modes.md names a test that lets it happen", () => {
+  const tables = read(FAILURES).split(/^\| what happens .*\n.*\n/m).slice(1);
+  const rows = tables.flatMap((table) => /^(?:\|.*\n)+/.exec(table)?.[0].trim().split("\n") ?? []);
+  assert(rows.length > 40);
+  const without = rows.filter((row) => linksIn(row.split(" | ")[0] ?? "").length === 0);
+  assertEquals(without, []);
+});
+
+Deno.test("codes, reasons and options in the guides are called so in the code", () => {
+  const ours = SOURCES.flatMap((path) => filesIn(path)).map(read).join("\n");
+  const closes = Object.values(CLOSE).map(({ code, reason }) => `${code} \`${reason}\``);
+  const wrong = [GUARANTEES, FAILURES, "docs/scaling.md"].flatMap((guide) => {
+    const text = read(guide);
+    const codes = text.match(/(?<=`)(?:broadcast|client)\.[a-z_]+(?=`)/g) ?? [];
+    const names = text.match(/(?<=`)[a-z]+[A-Z]\w+/g) ?? [];
+    return [
+      ...codes.filter((code) => !ours.includes(`"${code}"`)),
+      ...names.filter((name) => !new RegExp(`\\b${name}\\b`).test(ours)),
+      ...(text.match(/\b[14]\d{3} `[a-z ]+`/g) ?? []).filter((close) => !closes.includes(close)),
+    ].map((name) => `${guide}: ${name}`);
+  });
+  assertEquals(wrong, []);
+});
+
 /** The files whose tests run over each driver, in the order of the table's columns. */
 const DRIVERS = [
   {
@@ -48,15 +74,8 @@ const DRIVERS = [
 
 /** Files of tests, and what they import: a suite that is run over many drivers. */
 function runBy(pattern: RegExp): ReadonlySet<string> {
-  const files = [...testFiles("tests")].filter((path) => pattern.test(path));
+  const files = filesIn("tests").filter((path) => /_test\.ts$/.test(path) && pattern.test(path));
   return new Set(files.flatMap((path) => [path, ...importsOf(path)]));
-}
-
-function* testFiles(folder: string): Generator<string> {
-  for (const { name, isDirectory } of Deno.readDirSync(`${ROOT}/${folder}`)) {
-    if (isDirectory) yield* testFiles(`${folder}/${name}`);
-    else if (name.endsWith("_test.ts")) yield `${folder}/${name}`;
-  }
 }
 
 function importsOf(path: string): string[] {

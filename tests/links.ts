@@ -19,3 +19,10 @@ export function linksIn(text: string, page = ""): Link[] {
 export function read(path: string): string {
   return Deno.readTextFileSync(`${ROOT}/${path}`);
 }
+
+/** The TypeScript files in a folder, or the file itself. */
+export function filesIn(path: string): string[] {
+  if (path.endsWith(".ts")) return [path];
+  if (!Deno.statSync(`${ROOT}/${path}`).isDirectory) return [];
+  return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name }) => filesIn(`${path}/${name}`));
+}

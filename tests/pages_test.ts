@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { existing, ROOT, SOURCES } from "../scripts/project.ts";
-import { linksIn, read } from "./links.ts";
+import { filesIn, linksIn, read } from "./links.ts";
 
 const PAGES = ["", "docs/", "examples/recipes/"].flatMap((folder) =>
   [...Deno.readDirSync(`${ROOT}/${folder}`)].map(({ name }) => `${folder}${name}`)
@@ -37,7 +37,7 @@ Deno.test("CONTRIBUTING.md names every task", () => {
 });
 
 Deno.test("every name of ours in coming-from.md is one", () => {
-  const ours = SOURCES.flatMap(modulesIn).map(read).join("\n");
+  const ours = SOURCES.flatMap(filesIn).map(read).join("\n");
   const rows = [...read("docs/coming-from.md").matchAll(/^\| .* \| (.*) \|$/gm)];
   const code = rows.flatMap(([, cell = ""]) => cell.match(/`[^`]*`/g) ?? []).join(" ");
   // Not what stands in quotes, or for something of the reader's.
@@ -45,10 +45,3 @@ Deno.test("every name of ours in coming-from.md is one", () => {
   const unknown = new Set(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(ours)));
   assertEquals([...unknown], []);
 });
-
-function modulesIn(path: string): string[] {
-  if (path.endsWith(".ts")) return [path];
-  return [...Deno.readDirSync(`${ROOT}/${path}`)].flatMap(({ name }) =>
-    modulesIn(`${path}/${name}`)
-  );
-}

@@ -16,7 +16,12 @@ export class Proxy implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async start(name: keyof typeof PROXIES, upstreamPort: number): Promise<Proxy> {
+  /** `spoil` makes of the recipe what others have in its place. */
+  static async start(
+    name: keyof typeof PROXIES,
+    upstreamPort: number,
+    spoil: (text: string) => string = (text) => text,
+  ): Promise<Proxy> {
     const { recipe, program, listen, configure, args } = PROXIES[name];
     const port = freePort();
     const url = `http://127.0.0.1:${port}`;
@@ -25,7 +30,7 @@ export class Proxy implements AsyncDisposable {
     const [from, to] = listen(port);
     const upstream = replaceOnce(text, "127.0.0.1:8000", `127.0.0.1:${upstreamPort}`);
     const configured = replaceOnce(upstream, from, to);
-    await Deno.writeTextFile(`${folder}/${recipe}`, configure(configured, folder));
+    await Deno.writeTextFile(`${folder}/${recipe}`, configure(spoil(configured), folder));
     const process = await ServerProcess.start({
       command: pathOf(program),
       args: args(folder),
@@ -67,7 +72,8 @@ const PROXIES = {
   },
 } as const;
 
-function replaceOnce(text: string, from: string, to: string): string {
+/** Puts a text in the place of another, which must be there once. */
+export function replaceOnce(text: string, from: string, to: string): string {
   if (text.split(from).length !== 2) throw new Error(`The recipe has not one "${from}"`);
   return text.replace(from, to);
 }

@@ -235,7 +235,7 @@ export class BroadcastClient implements Disposable {
     const { id, token } = this.#connection ?? {};
     let verdict = closeVerdict(code);
     // A fresh token may change the server's mind, once.
-    if (verdict === "never" && token !== undefined && !this.#askedAgain) {
+    if (verdict === "never" && !error && token !== undefined && !this.#askedAgain) {
       this.#askedAgain = true;
       verdict = "now";
     }
@@ -245,9 +245,13 @@ export class BroadcastClient implements Disposable {
       : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed, the last with";
     if (rule) {
       this.#stop(how);
-      error ??= failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
-        reason,
-      });
+      // A socket that cannot be made has said so itself.
+      if (!error || verdict !== "never") {
+        error = failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
+          reason,
+          cause: error?.cause,
+        });
+      }
     } else {
       this.#forgetConnection();
       this.#reason = reason;

@@ -1,7 +1,10 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { bundle } from "./bundle.ts";
 import { ROOT } from "./project.ts";
 import { overLimit, PAGE } from "./size.ts";
+
+/** What has been reached on the way to the limits, rounded up: it only goes down. */
+const REACHED = { initialBytes: 6000, totalBytes: 7000 };
 
 /** esbuild keeps a thread for the next time. */
 const WITH_ESBUILD = { sanitizeResources: false };
@@ -15,6 +18,12 @@ Deno.test(
     for (const module of modules) assertMatch(module, /^(?:client|protocol)\/[a-z_]+\.ts$/);
   },
 );
+
+Deno.test("the client does not grow", WITH_ESBUILD, () => {
+  const { initialBytes, totalBytes } = bundle(PAGE, ROOT);
+  assert(initialBytes <= REACHED.initialBytes, `${initialBytes} bytes`);
+  assert(totalBytes <= REACHED.totalBytes, `${totalBytes} bytes in all`);
+});
 
 Deno.test(
   "what is loaded on demand counts to the total, and not to what a page loads at once",

@@ -488,6 +488,8 @@ Deno.test("the url: http becomes ws, a URL object will do, a hash goes", () => {
 
 Deno.test("a socket that cannot be made ends in one clear error, not in a loop", async () => {
   using played = new PlayedClient({
+    // No token helps.
+    getToken: () => "t",
     webSocketFactory: () => {
       throw new SyntaxError("Bad URL");
     },

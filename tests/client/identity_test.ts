@@ -117,6 +117,21 @@ Deno.test("a token that cannot be had is asked for again later, and told", async
   assertEquals(played.sent("auth").k, "t");
 });
 
+Deno.test("a client that gives up says so, also where it was the token that could not be had", async () => {
+  const offline = new Error("offline");
+  using played = new PlayedClient({
+    maxReconnectAttempts: 1,
+    getToken: () => Promise.reject(offline),
+  });
+  await settle();
+  await played.time.tick(60_000);
+  assertEquals(played.client.state, "disconnected");
+  assertEquals(played.errors.map(({ code, cause }) => [code, cause]), [
+    ["client.token", offline],
+    ["client.connection_refused", offline],
+  ]);
+});
+
 Deno.test("a token that comes too late is not used", async () => {
   const given = Promise.withResolvers<string>();
   using played = new PlayedClient({ getToken: () => given.promise });

@@ -67,7 +67,7 @@ export function readOptions<Options extends object, Defaults extends Partial<Opt
 export function describe(value: unknown): string {
   // A URL is shown without its password: messages end up in logs.
   if (typeof value === "string") {
-    const shown = JSON.stringify(value.replace(/\/\/[^/?#]*@/, "//…@").slice(0, 80));
+    const shown = JSON.stringify(value.replace(/^(\w+:\/\/).*@/, "$1…@").slice(0, 80));
     return value.length > 80 ? `${shown}… of ${value.length} characters` : shown;
   }
   if (typeof value === "object" && value !== null) {

@@ -236,7 +236,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     if (this.#origins.allows(request)) return;
     const origin = request.headers.get("origin");
     this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", { origin });
-    return answer(403, `This origin may not connect: ${origin} is not in allowedOrigins`);
+    return answer(403, "This origin may not connect, see allowedOrigins");
   }
 
   /**

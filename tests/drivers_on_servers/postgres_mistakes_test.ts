@@ -47,6 +47,11 @@ mistake("A user of PostgreSQL who may not make tables", async () => {
   await root.sql`grant usage on schema broadcast to guest`;
   return await firstWord({ url: guest, schema: "broadcast" });
 });
+mistake("A standby of PostgreSQL", async () => {
+  // As one answers, without the second that it takes to make one.
+  await using postgres = await PostgresServer.start("-c", "default_transaction_read_only=on");
+  return await firstWord({ url: postgres.url });
+});
 mistake("TLS to a PostgreSQL without it", async () => {
   await using postgres = await PostgresServer.start();
   return await firstWord({ url: `${postgres.url}?sslmode=require` });

@@ -2,10 +2,11 @@
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { BroadcastClient } from "@airwave/broadcast/client";
 import { attach } from "@airwave/broadcast/node";
+import { assertEquals, assertMatch } from "@std/assert";
 import { createServer } from "node:http";
 import { freePort } from "../servers/port.ts";
 import { Beginner, errorOf, untyped } from "./beginner.ts";
-import { messageOf, mistake } from "./mistake.ts";
+import { messageOf, mistake, timeout } from "./mistake.ts";
 
 /** What the gateway logs when a client asks for a channel with this rule. */
 const subscribing = (channel: string, rule?: () => unknown) => async () => {
@@ -31,6 +32,22 @@ mistake(
 mistake(
   "A member's id that is a number",
   subscribing("presence-lobby", () => ({ authorized: true, presence: { id: 7 } })),
+);
+
+Deno.test(
+  "a rule may say why it refuses: the log has it, the client has not",
+  { timeout },
+  async () => {
+    await using beginner = new Beginner();
+    beginner.broadcaster.authorize("private-orders", () => ({
+      authorized: false,
+      reason: "the account is closed",
+    }));
+    const client = beginner.client();
+    client.channel("private-orders");
+    assertEquals(await errorOf(client), 'Cannot subscribe on "private-orders": unauthorized');
+    assertEquals(await beginner.logged, 'Refused channel "private-orders": the account is closed');
+  },
 );
 
 mistake("A client asks for a channel that it may not have", async () => {
@@ -108,6 +125,18 @@ mistake("The broadcaster is closed before the server", async () => {
   return await beginner.logged;
 });
 
+Deno.test(
+  "guarantee 8: a broadcaster that is closed first turns clients away, and the server lives on",
+  { timeout },
+  async () => {
+    await using beginner = new Beginner();
+    await beginner.broadcaster.close();
+    const client = beginner.client({ maxReconnectAttempts: 0 });
+    assertMatch(await errorOf(client), /the last with 1001 going away$/);
+    assertEquals(beginner.gateway.clientCount, 0);
+  },
+);
+
 /** What is answered over HTTP. */
 async function answerTo(path: string, headers: Record<string, string>): Promise<string> {
   await using broadcaster = new MemoryBroadcaster();
@@ -132,4 +161,17 @@ mistake("Two gateways on one path of a server", async () => {
   const server = createServer();
   await using _ = attach(first, server);
   return await messageOf(() => attach(second, server));
+});
+
+Deno.test("gateways share a server on paths of their own; a path is free again after close()", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const at = (path: string) => new BroadcastGateway({ broadcaster, path });
+  const server = createServer();
+  const first = attach(at("/live"), server);
+  await using _ = attach(at("/live-2"), server);
+  for (const path of ["/", "/live", "/live/below"]) {
+    assertMatch(await messageOf(() => attach(at(path), server)), /this server has one at \/live/);
+  }
+  await first.close();
+  await using _again = attach(at("/live"), server);
 });

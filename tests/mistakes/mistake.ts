@@ -3,6 +3,9 @@ import { read } from "../links.ts";
 
 export const PAGE = "docs/troubleshooting.md";
 
+/** Where nothing is said a test fails, and does not hang. */
+export const timeout = 30_000;
+
 /** A row of the page. */
 export interface Row {
   /** The mistake, in the words of the page. */
@@ -19,7 +22,7 @@ export function rows(): Row[] {
 
 /** Registers a test: who makes this mistake is told, before anything else, what the page quotes. */
 export function mistake(name: string, make: () => string | Promise<string>): void {
-  Deno.test(`mistake: ${name}`, async () => {
+  Deno.test(`mistake: ${name}`, { timeout }, async () => {
     const row = rows().find(({ mistake }) => mistake === name);
     assert(row !== undefined, `${PAGE} has no row "${name}"`);
     const pattern = row.message.split("…").map((text) =>

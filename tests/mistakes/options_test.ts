@@ -1,9 +1,10 @@
 /** Mistakes that are told where they are made: options and arguments. */
-import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
+import { BroadcastConfigError, BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { BroadcastClient } from "@airwave/broadcast/client";
 import { serve } from "@airwave/broadcast/node";
 import { PostgresBroadcaster } from "@airwave/broadcast/postgres";
 import { RedisBroadcaster } from "@airwave/broadcast/redis";
+import { assertFalse, assertThrows } from "@std/assert";
 import { untyped } from "./beginner.ts";
 import { messageOf, mistake } from "./mistake.ts";
 
@@ -111,6 +112,15 @@ mistake(
   () =>
     messageOf(() => new RedisBroadcaster({ url: "http://ada:secret@localhost", prefix: "shop" })),
 );
+Deno.test("no message shows the password of a URL, nor does what the error knows beside it", () => {
+  const error = assertThrows(
+    () => new RedisBroadcaster({ url: "http://ada:se/cr@et@localhost", prefix: "shop" }),
+    BroadcastConfigError,
+    '"http://…@localhost"',
+  );
+  assertFalse(/se\/cr|et@/.test(Deno.inspect(error)));
+});
+
 mistake(
   "No prefix for Redis",
   () => messageOf(() => new RedisBroadcaster(untyped({ url: "redis://localhost" }))),

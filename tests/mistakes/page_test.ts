@@ -7,7 +7,7 @@ const FILES = [
   "tests/mistakes/options_test.ts",
   "tests/mistakes/gateway_test.ts",
   "tests/mistakes/process_test.ts",
-  "tests/mistakes/postgres_version_test.ts",
+  "tests/mistakes/postgres_test.ts",
   "tests/drivers_on_servers/redis_mistakes_test.ts",
   "tests/drivers_on_servers/postgres_mistakes_test.ts",
   "tests/e2e/mistakes_test.ts",

@@ -30,10 +30,6 @@ mistake(
   () => printed(`import "${config.name}/redis";`),
 );
 mistake(
-  "The listener for Node without ws",
-  () => printed(`import "${config.name}/node";`),
-);
-mistake(
   "require() on a Node that cannot",
   () =>
     printed(

@@ -64,6 +64,20 @@ Deno.test("handles are counted: the last one to leave ends the subscription", as
   assertEquals(played.socket.frames, [sub("a"), unsub("a")]);
 });
 
+Deno.test("a channel that everybody left is forgotten, with or without a connection", async () => {
+  using played = new PlayedClient();
+  await played.welcome2();
+  for (const isConnected of [true, false]) {
+    const channel = played.client.channel("c");
+    await settle();
+    if (isConnected) played.ok({ o: 7 });
+    else played.socket.drop();
+    channel.leave();
+    await settle();
+    assertEquals(played.client.channel("c").position, undefined);
+  }
+});
+
 Deno.test("mount, unmount, mount in one turn asks once", async () => {
   using played = new PlayedClient();
   await played.welcome();
@@ -391,6 +405,19 @@ Deno.test("a listener may disconnect and connect at once: the new connection sta
     assertEquals(played.socket.frames[0], sub("c"), state);
     assertEquals(played.network.sockets[0]?.closed !== undefined || state === "reconnecting", true);
   }
+});
+
+Deno.test("a listener that connects at once hears first that it was disconnected", async () => {
+  using played = new PlayedClient();
+  await played.welcome();
+  const told: string[] = [];
+  played.client.on("state", ({ new: now }) => {
+    told.push(now);
+    if (now === "disconnected") played.client.connect();
+  });
+  played.client.on("close", () => told.push("close"));
+  played.client.disconnect();
+  assertEquals(told, ["disconnected", "close", "connecting"]);
 });
 
 Deno.test("what is published while the socket closes waits for the next connection", async () => {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { settle } from "@airwave/broadcast/testing";
+import { BroadcastClient, BroadcastClientError } from "@airwave/broadcast/client";
+import { FakeNetwork, settle } from "@airwave/broadcast/testing";
 import { backoffDelayMs } from "../../client/backoff.ts";
 import { PlayedClient } from "./harness.ts";
 
@@ -205,6 +206,37 @@ Deno.test("whoever comes back asks for a sign of life, and does not wait long fo
     assertEquals(played.client.connected, true, type);
     await played.time.tick(1);
     assertEquals(played.closes, [{ code: 4102, willReconnect: true }], type);
+  }
+});
+
+Deno.test("whoever asks again and again for a sign of life does not wait longer for it", async () => {
+  using page = withPage();
+  using played = new PlayedClient();
+  await played.welcome2("1", 30_000);
+  page.dispatch("online");
+  await played.time.tick(4_000);
+  page.dispatch("online");
+  await played.time.tick(1_000);
+  assertEquals(played.closes, [{ code: 4102, willReconnect: true }]);
+});
+
+Deno.test("in a page, an error that nobody listens for shows up as if it was thrown", () => {
+  const { reportError } = globalThis;
+  const reported: unknown[] = [];
+  globalThis.reportError = (error) => void reported.push(error);
+  try {
+    using _page = withPage();
+    for (const isHeard of [false, true]) {
+      const { webSocketFactory } = new FakeNetwork();
+      using client = new BroadcastClient({ url: "ws://fake/", webSocketFactory, outboxLimit: 0 });
+      if (isHeard) client.on("error", () => {});
+      client.channel("c").publish("n", 1);
+    }
+    assertEquals(reported.map((error) => error instanceof BroadcastClientError && error.code), [
+      "client.publish_refused",
+    ]);
+  } finally {
+    globalThis.reportError = reportError;
   }
 });
 

@@ -11,7 +11,7 @@
  */
 import { Redis } from "ioredis";
 import { RedisBroadcaster } from "../drivers/redis.ts";
-import { PUBLISH } from "../drivers/redis/scripts.ts";
+import { publishScript } from "../drivers/redis/scripts.ts";
 import { findOnPath, findProgram, REDIS } from "../scripts/programs.ts";
 import { freePort } from "../tests/servers/port.ts";
 import { ServerProcess } from "../tests/servers/server_process.ts";
@@ -33,17 +33,24 @@ await using _server = await ServerProcess.start({
 /** Publishes of the same script in a second, by Redis's own tool. */
 async function bareRate(): Promise<number> {
   const redis = new Redis(port, "127.0.0.1");
-  await redis.script("LOAD", PUBLISH.lua);
+  const script = publishScript({
+    keepStateMs: 604_800_000,
+    historySize: 256,
+    historyTtlMs: 300_000,
+    idWindowMs: 120_000,
+    waits: false,
+    send: "PUBLISH",
+  });
+  await redis.script("LOAD", script.lua);
   const run = /^run_id:(\w+)/m.exec(await redis.info("server"))?.[1] ?? "";
   redis.disconnect();
   const keys = ["state", "events", "ids", "ids:older"].map((key) => `bench:{bare}:${key}`);
   const record = `["01JAZ0000000000000000000__","n"]\n${JSON.stringify(DATA)}`;
-  const limits = ["epoch", 604_800_000, 0, 0, "", 0, run, 256, 300_000, 120_000];
   const { stdout } = await new Deno.Command(findOnPath("redis-benchmark") ?? "redis-benchmark", {
     args: [
       ...["-p", `${port}`, "-c", "1", "-P", "64", "-n", `${EVENTS}`, "-r", "1000000000000", "-q"],
-      ...["EVALSHA", PUBLISH.sha, "4", ...keys, ...limits.map(String)],
-      ...["bench:{bare}", "PUBLISH", "__rand_int__", record],
+      ...["EVALSHA", script.sha, "4", ...keys, "epoch", run, "0"],
+      ...["bench:{bare}", "__rand_int__", record],
     ],
   }).output();
   const rates = [...new TextDecoder().decode(stdout).matchAll(/([\d.]+) requests per second/g)];

@@ -7,7 +7,7 @@ import type { Commands } from "./commands.ts";
 import type { Link } from "./link.ts";
 import type { Names } from "./names.ts";
 import type { RedisOptions } from "./options.ts";
-import { PUBLISH, READ, type RedisScript } from "./scripts.ts";
+import { publishScript, readScript, type RedisScript } from "./scripts.ts";
 import { decodeRecord, encodeMessage, encodeRecord } from "./wire.ts";
 
 /**
@@ -26,6 +26,12 @@ interface ServerFacts {
   readonly run: string;
 }
 
+/** The facts, once they are there, and which connection they are for. */
+interface KnownFacts {
+  readonly connection: number;
+  server: ServerFacts | Promise<ServerFacts>;
+}
+
 /** An entry that our scripts did not write, or an answer that they do not give. */
 class ForeignDataError extends Error {}
 
@@ -35,17 +41,29 @@ export class History {
   readonly #link: Link;
   readonly #names: Names;
   readonly #options: RedisOptions;
+  readonly #publishScript: RedisScript;
+  readonly #readScript: RedisScript;
   readonly #batches: Batches = new Batches((channel, records) => this.#publish(channel, records));
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
   /** What is known of the server of a connection. */
-  #facts: { readonly connection: number; readonly server: Promise<ServerFacts> } | undefined;
+  #facts: KnownFacts | undefined;
 
   constructor(commands: Commands, link: Link, names: Names, options: RedisOptions) {
     this.#commands = commands;
     this.#link = link;
     this.#names = names;
     this.#options = options;
+    const waits = options.waitForReplicas > 0;
+    const settings = {
+      ...options,
+      keepStateMs: KEEP_STATE_MS,
+      waits,
+      // Where replicas are waited for, nobody hears of it before they have it.
+      send: waits ? undefined : isCluster(link.client) ? "SPUBLISH" : "PUBLISH",
+    } as const;
+    this.#publishScript = publishScript(settings);
+    this.#readScript = readScript(settings);
   }
 
   /** Numbers, stores and sends an event, once however often it is tried. */
@@ -85,23 +103,13 @@ export class History {
   }
 
   #publish(channel: string, records: readonly EventRecord[]): Promise<readonly Position[]> {
-    const { historySize, historyTtlMs, idWindowMs, waitForReplicas } = this.#options;
     const name = this.#names.messages(channel);
-    const events = records.flatMap((record) => [record.id, encodeRecord(record)]);
+    const args = [name, ...records.flatMap((record) => [record.id, encodeRecord(record)])];
     return this.#commands.run(async (client) => {
-      // Where replicas are waited for, nobody hears of it before they have it.
-      const send = waitForReplicas > 0 ? "" : isCluster(client) ? "SPUBLISH" : "PUBLISH";
-      const limits = [historySize, historyTtlMs, idWindowMs];
-      const answer = await this.#script(
-        client,
-        channel,
-        PUBLISH,
-        undefined,
-        [...limits, name, send, ...events],
-      );
+      const answer = await this.#script(client, channel, this.#publishScript, args);
       const [epoch, ...offsets] = listOf(answer);
       const positions = offsets.map((offset) => parsePosition([epoch, offset]));
-      if (waitForReplicas > 0) {
+      if (this.#options.waitForReplicas > 0) {
         await Promise.all(
           records.map((record, i) =>
             this.#commands.send(client, "PUBLISH", [name, encodeMessage(record, positions[i])])
@@ -113,8 +121,9 @@ export class History {
   }
 
   #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {
+    const args = [seen?.epoch ?? "", seen?.offset ?? 0, after.epoch, after.offset];
     return this.#commands.run(
-      (client) => this.#script(client, channel, READ, seen, [after.epoch, after.offset]),
+      (client) => this.#script(client, channel, this.#readScript, args),
       { repeatable: true },
     );
   }
@@ -124,20 +133,17 @@ export class History {
     client: Redis | Cluster,
     channel: string,
     script: RedisScript,
-    seen: Position | undefined,
     args: readonly (string | number)[],
   ): Promise<unknown> {
     const { waitForReplicas } = this.#options;
     const { connection } = this.#link;
-    const { isDurable, run } = await this.#server(client);
+    const server = this.#server(client);
+    // Awaited only where it must be: a call is on its way before anything else is done for it.
+    const { isDurable, run } = server instanceof Promise ? await server : server;
     const answer = await this.#commands.script(client, script, this.#names.keys(channel), [
       `${this.#epochPrefix}-${(this.#epochs++).toString(36)}`,
-      KEEP_STATE_MS,
-      isDurable ? 1 : 0,
-      waitForReplicas > 0 ? 1 : 0,
-      seen?.epoch ?? "",
-      seen?.offset ?? 0,
       run,
+      isDurable ? 1 : 0,
       ...args,
     ]);
     if (waitForReplicas === 0 || isCluster(client)) return answer;
@@ -148,12 +154,15 @@ export class History {
     throw new Error(`${replicas} of ${waitForReplicas} replicas have it within the time`);
   }
 
-  #server(client: Redis | Cluster): Promise<ServerFacts> {
+  #server(client: Redis | Cluster): ServerFacts | Promise<ServerFacts> {
     const { connection } = this.#link;
-    if (this.#facts?.connection !== connection) {
-      this.#facts = { connection, server: factsOf(client) };
-    }
-    return this.#facts.server;
+    if (this.#facts?.connection === connection) return this.#facts.server;
+    const facts: KnownFacts = {
+      connection,
+      server: factsOf(client).then((server) => facts.server = server),
+    };
+    this.#facts = facts;
+    return facts.server;
   }
 
   #parseEntry(entry: unknown, position: Position): StoredEvent {

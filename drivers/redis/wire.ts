@@ -24,8 +24,7 @@ const VERSION = "1";
 /** Head and separators of a message that is within the limit: ids and names are 200 characters at most. */
 const MAX_HEAD_CHARACTERS = 4_096;
 
-const EPOCH = /^[\w-]{1,64}$/;
-const OFFSET = /^[1-9]\d{0,15}$/;
+const FIRST_LINE = new RegExp(`^${VERSION}(?: ([\\w-]{1,64}) ([1-9]\\d{0,15}))?\n`);
 
 /** An event as it came, and where it says that it stands. */
 export interface Message {
@@ -51,17 +50,17 @@ export function encodeMessage(record: EventRecord, position?: Position): string 
  * @throws {Error} With the rule that it breaks.
  */
 export function decodeMessage(text: string, maxEventBytes: number): Message {
-  const end = text.indexOf("\n");
-  const [version, epoch, offset, ...rest] = text.slice(0, Math.min(end, 128)).split(" ");
-  if (end < 0 || version !== VERSION) {
-    throw new Error(`a message begins with version ${VERSION}`);
+  const line = FIRST_LINE.exec(text);
+  if (line === null) {
+    throw new Error(
+      `a message begins with version ${VERSION}, and an epoch and an offset or nothing`,
+    );
   }
-  const record = decodeRecord(text.slice(end + 1), maxEventBytes);
+  const [{ length }, epoch, offset] = line;
+  const record = decodeRecord(text.slice(length), maxEventBytes);
   if (epoch === undefined) return { record, position: undefined };
-  const number = OFFSET.test(offset ?? "") ? Number(offset) : NaN;
-  if (!EPOCH.test(epoch) || !Number.isSafeInteger(number) || rest.length > 0) {
-    throw new Error("a numbered message has an epoch and an offset");
-  }
+  const number = Number(offset);
+  if (!Number.isSafeInteger(number)) throw new Error("an offset is a safe integer");
   return { record, position: { epoch, offset: number } };
 }
 
@@ -75,9 +74,10 @@ export function decodeRecord(text: string, maxEventBytes: number): EventRecord {
   if (text.length > maxEventBytes + MAX_HEAD_CHARACTERS) {
     throw new Error(`an event is at most ${maxEventBytes} bytes`);
   }
-  const [head = "", json, ...rest] = text.split("\n");
-  if (json === undefined || rest.length > 0) throw new Error("a record is two lines");
-  const [id, event, except, ...more] = parseArray(head);
+  const end = text.indexOf("\n");
+  if (end < 0 || text.includes("\n", end + 1)) throw new Error("a record is two lines");
+  const json = text.slice(end + 1);
+  const [id, event, except, ...more] = parseArray(text.slice(0, end));
   if (!isEventName(id) || !isEventName(event) || more.length > 0) {
     throw new Error("a head is an id, an event name and whom it leaves out");
   }

@@ -1,4 +1,6 @@
 /** Mistakes that only a real Redis answers. */
+import { assertFalse, assertMatch, assertRejects } from "@std/assert";
+import { BroadcastPublishError } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { messageOf, mistake } from "../mistakes/mistake.ts";
 import { freePort } from "../servers/port.ts";
@@ -66,6 +68,19 @@ mistake("A Redis whose memory is used up", async () => {
   await operator.redis.config("SET", "maxmemory", "1");
   return await messageOf(publish);
 });
+Deno.test("what Redis refused is printed without the data that it refused", async () => {
+  await using redis = await RedisServer.start();
+  await using operator = redis.stranger();
+  await using broadcaster = new RedisBroadcaster({ url: redis.url, prefix: "shop" });
+  const publish = () =>
+    broadcaster.publish("chat", { event: "message", data: "nobody's business" });
+  await publish();
+  await operator.redis.config("SET", "maxmemory", "1");
+  const error = await assertRejects(publish, BroadcastPublishError);
+  assertMatch(Deno.inspect(error), /OOM/);
+  assertFalse(Deno.inspect(error).includes("nobody's business"));
+});
+
 mistake("Redis 6", async () => {
   await using redis = await RedisServer.start();
   await using old = new OldRedis(redis.port);

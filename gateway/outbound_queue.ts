@@ -37,7 +37,9 @@ export class OutboundQueue implements Flushable, TurnQueue {
   #waitsFor: "nothing" | "turn" | "room" = "nothing";
   /** The last turn in which a frame left that others could have left with. */
   #sentIn = -1;
-  /** Several frames are expected in a turn, so that the first one waits as well. */
+  /** How often something was held back for the end of this turn. */
+  #pushes = 0;
+  /** A turn is expected to bring several things to send, so that the first one waits as well. */
   #isBursty = false;
 
   constructor(socket: GatewaySocket, flusher: Flusher, options: OutboundQueueOptions) {
@@ -68,6 +70,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
         this.#waitForRoom();
       }
     }
+    this.#pushes++;
     return frames.list.every((frame) => this.#add(frame));
   }
 
@@ -83,7 +86,8 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   endTurn(): void {
-    this.#isBursty = this.#frames.length > 1 || this.#sentIn === this.#flusher.turn;
+    this.#isBursty = this.#pushes > 1 || this.#sentIn === this.#flusher.turn;
+    this.#pushes = 0;
     this.#waitsFor = "nothing";
     if (!this.flush()) this.#waitForRoom();
   }

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { DriverBroadcaster } from "@airwave/broadcast";
+import type { DriverBroadcaster, ListenerGroup, Position } from "@airwave/broadcast";
 import { settle } from "@airwave/broadcast/testing";
 import { liveChannel, Recorder } from "./recorder.ts";
 import { at, record } from "./scripted_driver.ts";
@@ -338,3 +338,57 @@ Deno.test("close ends those who wait for a read, and its late answer reaches nob
   await settle();
   assertEquals(waiting?.heard, ["ended"]);
 });
+
+Deno.test("a group hears live events once for its listeners, and they what they missed", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(5);
+  const group = { heard: [] as unknown[], event: hear };
+  function hear({ position }: { readonly position: Position | undefined }): void {
+    group.heard.push(position?.offset);
+  }
+  const listen = (offset?: number) => {
+    const listener = new GroupedRecorder(group);
+    const after = offset === undefined ? undefined : at(offset);
+    return { listener, attachment: broadcaster.listen("c", listener, { after }) };
+  };
+  const first = listen();
+  const missing = listen(3);
+  const ahead = listen(7);
+  await settle();
+  driver.answerRead(0, [4, 5], 5);
+  await settle();
+  driver.answerRead(1, [8], 8);
+  await settle();
+  sink.event(record(6), at(6));
+  sink.event(record(7), at(7));
+  assertEquals(group.heard, [6, 7]);
+  assertEquals(ahead.listener.heard, ["live"]);
+  sink.event(record(8), at(8));
+  sink.event(record(9), at(9));
+  assertEquals(group.heard, [6, 7, 8, 9]);
+  assertEquals(first.listener.heard, ["grouped", "live"]);
+  assertEquals(missing.listener.heard, ["grouped", "live", 4, 5]);
+  // The first event behind its own comes to it, and it is one of the group for the next.
+  assertEquals(ahead.listener.heard, ["live", "grouped", 8]);
+  first.attachment.detach();
+  assertEquals(first.listener.heard.at(-1), "alone");
+  sink.event(record(10), at(10));
+  assertEquals(group.heard.at(-1), 10);
+  missing.attachment.detach();
+  ahead.attachment.detach();
+  sink.event(record(11), at(11));
+  assertEquals(group.heard.at(-1), 10);
+  await broadcaster.close();
+});
+
+class GroupedRecorder extends Recorder {
+  readonly group: ListenerGroup;
+
+  constructor(group: ListenerGroup) {
+    super();
+    this.group = group;
+  }
+
+  grouped(isGrouped: boolean): void {
+    this.heard.push(isGrouped ? "grouped" : "alone");
+  }
+}

@@ -19,8 +19,9 @@ import { pingRedis } from "../tests/drivers_on_servers/redis_server.ts";
 
 const EVENTS = 50_000;
 const IN_FLIGHT = 512;
-const ROUND_TRIPS = 2_000;
 const ROUNDS = 3;
+const TURNS = 40;
+const ROUND_TRIPS = 200;
 const DATA = { text: "x".repeat(150) };
 
 const port = freePort();
@@ -70,22 +71,14 @@ async function ourRate(): Promise<number> {
   return EVENTS / (performance.now() - startedAt) * 1_000;
 }
 
-/** Milliseconds from a bare `PUBLISH` to its message, one after the other. */
-async function bareLatency(): Promise<number> {
-  const [sender, receiver] = [new Redis(port, "127.0.0.1"), new Redis(port, "127.0.0.1")];
-  await receiver.subscribe("bench");
+/**
+ * Milliseconds from a bare `PUBLISH` to its message, and from one node to another, each one after the
+ * other. By short turns: how soon an idle machine wakes a process changes from second to second.
+ */
+async function latencies(): Promise<{ readonly bare: number; readonly ours: number }> {
+  const [bareSender, bareReceiver] = [new Redis(port, "127.0.0.1"), new Redis(port, "127.0.0.1")];
+  await bareReceiver.subscribe("bench");
   const message = JSON.stringify(DATA);
-  const median = await medianOf((received) => {
-    receiver.once("message", received);
-    return sender.publish("bench", message);
-  });
-  sender.disconnect();
-  receiver.disconnect();
-  return median;
-}
-
-/** The same from one node to another. */
-async function ourLatency(): Promise<number> {
   const options = { url: `redis://127.0.0.1:${port}`, prefix: "bench" };
   await using sender = new RedisBroadcaster(options);
   await using receiver = new RedisBroadcaster(options);
@@ -93,14 +86,26 @@ async function ourLatency(): Promise<number> {
   await new Promise<unknown>((resolve) =>
     receiver.listen("latency", { live: resolve, event: () => onEvent(), lost() {}, ended() {} })
   );
-  return await medianOf((received) => {
-    onEvent = received;
-    return sender.publish("latency", { event: "n", data: DATA });
-  });
+  const [bare, ours]: [number[], number[]] = [[], []];
+  for (let turn = 0; turn < TURNS; turn++) {
+    await roundTrips(bare, (received) => {
+      bareReceiver.once("message", received);
+      return bareSender.publish("bench", message);
+    });
+    await roundTrips(ours, (received) => {
+      onEvent = received;
+      return sender.publish("latency", { event: "n", data: DATA });
+    });
+  }
+  bareSender.disconnect();
+  bareReceiver.disconnect();
+  return { bare: middle(bare), ours: middle(ours) };
 }
 
-async function medianOf(send: (received: () => void) => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
+async function roundTrips(
+  times: number[],
+  send: (received: () => void) => Promise<unknown>,
+): Promise<void> {
   for (let i = 0; i < ROUND_TRIPS; i++) {
     const startedAt = performance.now();
     await new Promise<void>((resolve) => {
@@ -110,31 +115,27 @@ async function medianOf(send: (received: () => void) => Promise<unknown>): Promi
       });
     });
   }
-  return middle(times);
 }
 
 function middle(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
-const rounds = { bareRate: [0], ourRate: [0], bareLatency: [0], ourLatency: [0] };
-const measures = { bareRate, ourRate, bareLatency, ourLatency };
-for (const name of Object.keys(measures) as (keyof typeof measures)[]) rounds[name] = [];
+const rates: { readonly bare: number[]; readonly ours: number[] } = { bare: [], ours: [] };
 for (let round = 0; round < ROUNDS; round++) {
-  for (const name of Object.keys(measures) as (keyof typeof measures)[]) {
-    rounds[name].push(await measures[name]());
-  }
+  rates.bare.push(await bareRate());
+  rates.ours.push(await ourRate());
 }
-const rate = [middle(rounds.ourRate), middle(rounds.bareRate)] as const;
-const latency = [middle(rounds.ourLatency), middle(rounds.bareLatency)] as const;
-console.log(`median of ${ROUNDS} rounds, ${DATA.text.length} bytes of data`);
+const rate = [middle(rates.ours), middle(rates.bare)] as const;
+const { bare, ours } = await latencies();
+console.log(`medians, ${DATA.text.length} bytes of data`);
 console.log(
   `publish with history: ${rate[0].toFixed(0)}/s, bare EVALSHA ${rate[1].toFixed(0)}/s, ratio ${
     (rate[0] / rate[1]).toFixed(2)
   } (to reach: 0.5)`,
 );
 console.log(
-  `publish to receive: ${latency[0].toFixed(3)} ms, bare PUBLISH ${
-    latency[1].toFixed(3)
-  } ms, ratio ${(latency[0] / latency[1]).toFixed(2)} (to reach: 2)`,
+  `publish to receive: ${ours.toFixed(3)} ms, bare PUBLISH ${bare.toFixed(3)} ms, ratio ${
+    (ours / bare).toFixed(2)
+  } (to reach: 2)`,
 );

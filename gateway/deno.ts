@@ -20,12 +20,22 @@ export function upgradeWebSocket(
   }
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.binaryType = "arraybuffer";
-  let events: SocketEvents | undefined;
-  socket.onopen = () => events = open(socket);
-  socket.onmessage = ({ data }) => events?.message(data);
-  // After an abrupt drop Deno says 0, which is no close code.
-  socket.onclose = ({ code, reason }) => events?.closed(code || 1006, reason);
-  // A `close` event follows every error and says more.
-  socket.onerror = (event) => event.preventDefault();
+  socket.onopen = () => {
+    // What this closure holds, the request and all that belongs to it, is let go with it.
+    socket.onopen = null;
+    listen(socket, open(socket));
+  };
+  socket.onerror = ignore;
   return response;
+}
+
+function listen(socket: WebSocket, events: SocketEvents): void {
+  socket.onmessage = ({ data }) => events.message(data);
+  // After an abrupt drop Deno says 0, which is no close code.
+  socket.onclose = ({ code, reason }) => events.closed(code || 1006, reason);
+}
+
+/** A `close` event follows every error and says more. */
+function ignore(event: Event): void {
+  event.preventDefault();
 }

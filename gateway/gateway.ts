@@ -173,11 +173,14 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * Call it in the same turn that the request came in, before anything is awaited: if the client
    * leaves before the upgrade, Deno 2.9 never closes its socket.
    */
-  readonly handler = (request: Request): Response | Promise<Response> =>
-    this.#publish(request) ?? this.#sse.handle(request) ?? this.#upgrade(request);
+  readonly handler = (request: Request): Response | Promise<Response> => {
+    const url = new URL(request.url);
+    return this.#publish(request, url) ?? this.#sse.handle(request, url) ??
+      this.#upgrade(request);
+  };
 
-  #publish(request: Request): Response | Promise<Response> | undefined {
-    if (this.#httpPublish === undefined || !this.#isAt(request, "publish")) return;
+  #publish(request: Request, url: URL): Response | Promise<Response> | undefined {
+    if (this.#httpPublish === undefined || !this.#isAt(url, "publish")) return;
     return this.#state === "open"
       ? this.#httpPublish.handle(request)
       : answer(503, "The gateway is closed");
@@ -186,12 +189,13 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   #upgrade(request: Request): Response {
     const refused = this.refusal(request);
     if (refused !== undefined) return refused;
+    const revision = revisionOf(request.url);
     // Deno closes the request with the upgrade; a copy can still be asked for cookies afterwards.
     const kept = this.#settings.resolveSubject === undefined
       ? request
       : new Request(request.url, { headers: request.headers });
     try {
-      return upgradeWebSocket(request, (socket) => this.connect(socket, kept));
+      return upgradeWebSocket(request, (socket) => this.#connect(socket, kept, revision));
     } catch (cause) {
       this.#reporter.report(
         new BroadcastHandshakeError(
@@ -246,7 +250,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * @returns What the glue passes the socket's events to.
    */
   connect(socket: GatewaySocket, request: UpgradeRequest): SocketEvents {
-    return this.#connect(socket, request, revisionOf(request));
+    return this.#connect(socket, request, revisionOf(request.url));
   }
 
   #connect(
@@ -334,10 +338,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  /** Whether a request is for something below the gateway's path. */
-  #isAt(request: Request, name: string): boolean {
+  /** Whether an address is of something below the gateway's. */
+  #isAt({ pathname }: URL, name: string): boolean {
     const { path } = this.#settings;
-    return new URL(request.url).pathname === `${path === "/" ? "" : path}/${name}`;
+    return pathname === `${path === "/" ? "" : path}/${name}`;
   }
 
   #resolve(
@@ -423,9 +427,12 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   }
 }
 
+/** Read as it stands: taking an address apart costs more than the rest of a welcome. */
+const ASKED_REVISION = /[?&]v=(\d+)/;
+
 /** What a client asks for with `?v=`, or the highest that is known here. */
-function revisionOf(request: UpgradeRequest): Revision {
-  return Number(new URL(request.url).searchParams.get("v")) >= 2 ? 2 : 1;
+function revisionOf(url: string): Revision {
+  return Number(ASKED_REVISION.exec(url)?.[1]) >= 2 ? 2 : 1;
 }
 
 function isWebSocketHandshake(request: UpgradeRequest): boolean {

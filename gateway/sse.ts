@@ -48,8 +48,7 @@ export class Sse<Subject> {
   }
 
   /** Answers a request, or says nothing to one that is not for a path of its own. */
-  handle(request: Request): Response | Promise<Response> | undefined {
-    const url = new URL(request.url);
+  handle(request: Request, url: URL): Response | Promise<Response> | undefined {
     if (url.pathname !== this.#path && !url.pathname.startsWith(`${this.#path}/`)) return;
     const refused = this.#host.refusal(request);
     if (refused !== undefined) return refused;

@@ -13,6 +13,9 @@ import { createServer } from "node:http";
 import { Duplex } from "node:stream";
 import { Connections } from "../../gateway/node/connections.ts";
 
+/** Longer than any test: a connection that only ends by force is one that was forgotten. */
+const NEVER_MS = 10 * 60_000;
+
 /** A failure is a test that fails, not one that hangs. */
 const timeout = 20_000;
 
@@ -304,7 +307,7 @@ Deno.test("a ping is answered with what it brought, also within a message", {
 
 Deno.test("who closes hears its code back, and its connection ends", { timeout }, async () => {
   for (const code of [1000, 4321, undefined]) {
-    await using app = await open();
+    await using app = await open({ closeTimeoutMs: NEVER_MS });
     using client = await welcomed(app);
     const said = code === undefined ? [] : [code >> 8, code & 0xff];
     await client.send(new Uint8Array([...said, ...(code ? [0x62, 0x79, 0x65] : [])]), 0x88);
@@ -317,7 +320,7 @@ Deno.test("who closes hears its code back, and its connection ends", { timeout }
 
 Deno.test("who leaves without a word, or only stops sending, is gone", { timeout }, async () => {
   for (const leave of ["close", "closeWrite"] as const) {
-    await using app = await open();
+    await using app = await open({ closeTimeoutMs: NEVER_MS });
     const client = await welcomed(app);
     await client[leave]();
     assertEquals((await app.ended).code, 1006);
@@ -357,28 +360,80 @@ Deno.test("behind its close frame nothing is sent, and a peer that never answers
   assertEquals(await client.readAll(), "");
 });
 
+/** A connection over a stream that keeps what is written, or takes nothing. */
+function connected({ takes }: { readonly takes: boolean }) {
+  const written: Buffer[] = [];
+  const stream = new Duplex({
+    read() {},
+    write(bytes, _, done) {
+      if (!takes) return;
+      written.push(bytes);
+      done();
+    },
+  });
+  let emptied = 0;
+  const connections = new Connections(1_024, NEVER_MS, () => emptied++);
+  const socket = connections.add(stream, Buffer.from("HTTP"));
+  return {
+    stream,
+    socket,
+    get text() {
+      return Buffer.concat(written).toString("latin1");
+    },
+    /** Ends it, after which nothing of it is left. */
+    async end() {
+      const gone = new Promise((resolve) => stream.once("close", resolve));
+      socket.terminate();
+      await gone;
+      assertEquals([connections.size, emptied], [0, 1]);
+    },
+  };
+}
+
 Deno.test("a peer that pings and never reads does not fill the server with answers", {
   timeout,
 }, async () => {
-  const stream = new Duplex({
-    read() {},
-    // Never taken.
-    write() {},
-  });
-  let told = 0;
-  const connections = new Connections(1_024, 10_000, () => told++);
-  const socket = connections.add(stream, Buffer.from("HTTP"));
+  const { stream, socket, end } = connected({ takes: false });
   socket.open({ message() {}, closed() {} });
-  for (let i = 0; i < 10_000; i++) {
+  for (let i = 0; i < 20_000; i++) {
     stream.push(new Uint8Array([0x89, 0x84, 0, 0, 0, 0, 1, 2, 3, 4]));
   }
   await new Promise((resolve) => setTimeout(resolve));
-  assertEquals(socket.bufferedAmount > 60_000 && socket.bufferedAmount < 70_000, true);
-  const gone = new Promise((resolve) => stream.once("close", resolve));
-  socket.terminate();
-  await gone;
-  assertEquals([connections.size, told], [0, 1]);
+  assertEquals(socket.bufferedAmount > 65_000 && socket.bufferedAmount < 66_000, true);
+  await end();
 });
+
+Deno.test("a stream that fails ends its connection, and nobody else hears of it", {
+  timeout,
+}, async () => {
+  const { stream, socket } = connected({ takes: true });
+  const closed = new Promise((resolve) => {
+    socket.open({ message() {}, closed: (...why) => resolve(why) });
+  });
+  stream.destroy(new Error("ECONNRESET"));
+  assertEquals(await closed, [1006, ""]);
+});
+
+Deno.test(
+  "the handshake is answered before there is a welcome, or with it; nothing follows a close",
+  {
+    timeout,
+  },
+  async () => {
+    const late = connected({ takes: true });
+    late.socket.open({ message() {}, closed() {} });
+    assertEquals(late.text, "HTTP");
+    await late.end();
+    const atOnce = connected({ takes: true });
+    atOnce.socket.send("a");
+    atOnce.socket.open({ message() {}, closed() {} });
+    atOnce.socket.close(1001, "");
+    atOnce.socket.close(1000, "twice");
+    atOnce.socket.send("b");
+    assertEquals(atOnce.text, "HTTP\x81\x01a\x88\x02\x03\xe9");
+    await atOnce.end();
+  },
+);
 
 Deno.test("no compression and no subprotocol are agreed on", { timeout }, async () => {
   await using app = await open();

@@ -5,6 +5,41 @@ interface Timer {
   dueMs: number;
 }
 
+/** Above every id of the platform's own timers, and still one that it could have. */
+const FIRST_ID = 1_000_000_000;
+
+/** What `setTimeout` returns on Node and Bun; elsewhere it returns a number. */
+class TimerHandle {
+  readonly id: number;
+  readonly #start: () => void;
+
+  constructor(id: number, start: () => void) {
+    this.id = id;
+    this.#start = start;
+  }
+
+  ref(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+
+  hasRef(): boolean {
+    return true;
+  }
+
+  refresh(): this {
+    this.#start();
+    return this;
+  }
+
+  [Symbol.toPrimitive](): number {
+    return this.id;
+  }
+}
+
 /**
  * Replaces the platform's timers, `Date.now` and `performance.now` until it is disposed, so that a
  * test decides what time it is. Timers fire in the order they are due, those due together in the order they were set.
@@ -27,14 +62,23 @@ interface Timer {
 export class FakeTime implements Disposable {
   readonly #timers = new Map<number, Timer>();
   readonly #restore: (() => void)[] = [];
+  /** The platform's timers are objects. */
+  readonly #hasHandles: boolean;
   #nowMs: number;
-  #lastId = 0;
+  #lastId = FIRST_ID;
 
   /** Takes over at a given time, 2026-01-01 unless told. */
   constructor(nowMs: number = Date.UTC(2026, 0, 1)) {
     this.#nowMs = nowMs;
-    const clear = (id: unknown) => {
-      if (typeof id === "number") this.#timers.delete(id);
+    const own = setTimeout(() => {});
+    clearTimeout(own);
+    this.#hasHandles = typeof own !== "number";
+    const { clearTimeout: clearOwn } = globalThis;
+    const clear = (timer?: number | TimerHandle) => {
+      const id = timer instanceof TimerHandle ? timer.id : timer;
+      if (typeof id === "number" && id > FIRST_ID) this.#timers.delete(id);
+      // One that was set before.
+      else if (timer !== undefined && !(timer instanceof TimerHandle)) clearOwn(timer);
     };
     this.#replace(globalThis, "setTimeout", this.#set(false));
     this.#replace(globalThis, "setInterval", this.#set(true));
@@ -91,15 +135,22 @@ export class FakeTime implements Disposable {
   }
 
   #set(repeats: boolean) {
-    return (callback: (...args: unknown[]) => void, ms = 0, ...args: unknown[]): number => {
+    return (
+      callback: (...args: unknown[]) => void,
+      ms = 0,
+      ...args: unknown[]
+    ): number | TimerHandle => {
       const id = ++this.#lastId;
-      this.#timers.set(id, {
-        id,
-        callback: () => callback(...args),
-        intervalMs: repeats ? ms : undefined,
-        dueMs: this.#nowMs + ms,
-      });
-      return id;
+      const start = () => {
+        this.#timers.set(id, {
+          id,
+          callback: () => callback(...args),
+          intervalMs: repeats ? ms : undefined,
+          dueMs: this.#nowMs + ms,
+        });
+      };
+      start();
+      return this.#hasHandles ? new TimerHandle(id, start) : id;
     };
   }
 

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FakeTime } from "@airwave/broadcast/testing";
 
 Deno.test("timers fire when they are due, in that order, those due together as they were set", async () => {
@@ -45,4 +45,37 @@ Deno.test("the platform's own timers and clock are back afterwards", () => {
   }
   assertEquals([globalThis.setTimeout === before, Date.now === now], [true, true]);
   assertEquals(performance.now === monotonic, true);
+});
+
+Deno.test("a timer is what the platform's own is, and can be cleared and started anew", async () => {
+  const own = setTimeout(() => {});
+  clearTimeout(own);
+  using time = new FakeTime();
+  let rang = 0;
+  const timer: unknown = setTimeout(() => rang++, 10);
+  assertEquals(typeof timer, typeof own);
+  if (typeof timer !== "object") return;
+  assert(timer !== null && "unref" in timer && typeof timer.unref === "function");
+  assert("refresh" in timer && typeof timer.refresh === "function");
+  assertEquals(timer.unref(), timer);
+  await time.tick(9);
+  timer.refresh();
+  await time.tick(9);
+  assertEquals(rang, 0);
+  await time.tick(1);
+  assertEquals(rang, 1);
+  clearTimeout(setTimeout(() => rang++, 10));
+  await time.tick(10);
+  assertEquals([rang, time.pendingTimers], [1, 0]);
+});
+
+Deno.test("a timer that was set before is cleared all the same", async () => {
+  let rang = 0;
+  const before = setTimeout(() => rang++);
+  {
+    using _time = new FakeTime();
+    clearTimeout(before);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(rang, 0);
 });

@@ -30,6 +30,12 @@ export const LAYERS: readonly Layer[] = [
     layers: ["gateway", "core", "protocol"],
     packages: ["node:buffer", "node:crypto", "node:http", "node:stream"],
   },
+  {
+    name: "gateway/bun",
+    paths: ["gateway/bun.ts", "gateway/bun"],
+    layers: ["gateway", "core", "protocol"],
+    packages: [],
+  },
   { name: "gateway", paths: ["gateway"], layers: ["core", "protocol"], packages: [] },
   {
     name: "testing",

@@ -5,9 +5,9 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { BroadcastConfigError } from "../../core/errors.ts";
 import { callback, integer, type OptionCheck, readOptions } from "../../core/options.ts";
 import type { BroadcastGateway } from "../gateway.ts";
+import { listenError } from "../listen_error.ts";
 import {
   attach,
   ATTACH_CHECKS,
@@ -152,27 +152,10 @@ class HttpServer implements GatewayServer {
   }
 }
 
-/** What to do where it cannot listen, by the code of the system. */
-const ADVICE: ReadonlyMap<unknown, string> = new Map([
-  ["EADDRINUSE", "another program has this port; end it, or choose another port"],
-  ["EACCES", "this user may not; choose a port above 1023"],
-  ["EADDRNOTAVAIL", "this machine has no such address; correct the hostname"],
-  ["ENOTFOUND", "there is no such host; correct the hostname"],
-]);
-
 /** Resolves with the port that it listens on. */
 function listen(http: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error & { readonly code?: unknown }) => {
-      const advice = ADVICE.get(cause.code);
-      const reason = advice === undefined ? cause.message : `${cause.code}, ${advice}`;
-      reject(
-        new BroadcastConfigError(`Cannot listen on ${hostname}:${port}: ${reason}`, {
-          context: { hostname, port },
-          cause,
-        }),
-      );
-    };
+    const fail = (cause: Error) => reject(listenError(hostname, port, cause));
     http.once("error", fail);
     http.listen(port, hostname, () => {
       http.off("error", fail);

@@ -321,8 +321,9 @@ testOnEach(
     const clients = await arrive(app);
     await app.decide();
     // One upstream subscription a channel: three that are shared, and of some clients their own.
-    const own = clients.keys().flatMap(requests).filter(({ c }) => c.startsWith("slow.allowed"));
-    const channels = 3 + own.toArray().length;
+    const own = [...clients.keys()].flatMap(requests)
+      .filter(({ c }) => c.startsWith("slow.allowed"));
+    const channels = 3 + own.length;
     await app.driver.asked.reached(channels);
     await Promise.all(clients.map((client) => client.leave()));
     await app.gone.reached(BATCH);

@@ -10,6 +10,9 @@ import {
 import { clientText, FakeGatewaySocket } from "@airwave/broadcast/testing";
 import type { ClientFrame } from "@airwave/broadcast/protocol";
 
+/** What a request whose body is a stream has to say; the types do not know of it yet. */
+export const STREAMED = { duplex: "half" };
+
 /** A user, as these tests' applications know one. */
 export interface User {
   readonly name: string;

@@ -8,6 +8,7 @@ import {
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { HttpPublish, type HttpPublishOptions } from "../../gateway/http_publish.ts";
+import { STREAMED } from "./harness.ts";
 
 const KEY = "k".repeat(31) + "1";
 const OTHER_KEY = "k".repeat(31) + "2";
@@ -147,7 +148,7 @@ Deno.test("a stranger's body is not even read", async () => {
   ) {
     let pulled = 0;
     const body = new ReadableStream({ pull: () => void pulled++ }, { highWaterMark: 0 });
-    const request = new Request(URL, { method: "POST", headers, body });
+    const request = new Request(URL, { method: "POST", headers, body, ...STREAMED });
     assertEquals([(await app.endpoint.handle(request)).status, pulled], [401, 0]);
   }
 });
@@ -258,7 +259,7 @@ Deno.test("a body over the limit is refused, whether its length is told or not",
   });
   const headers = { authorization: `Bearer ${KEY}` };
   const response = await app.endpoint.handle(
-    new Request(URL, { method: "POST", headers, body: stream }),
+    new Request(URL, { method: "POST", headers, body: stream, ...STREAMED }),
   );
   assertEquals(response.status, 413);
   await response.body?.cancel();
@@ -270,7 +271,8 @@ Deno.test("a body that does not arrive is not waited for", async () => {
   await using app = new Endpoint();
   const headers = { authorization: `Bearer ${KEY}` };
   const body = new ReadableStream();
-  const answer = app.endpoint.handle(new Request(URL, { method: "POST", headers, body }));
+  const request = new Request(URL, { method: "POST", headers, body, ...STREAMED });
+  const answer = app.endpoint.handle(request);
   // The key is looked at on a thread of the runtime, which fake time does not wait for.
   await crypto.subtle.digest("SHA-256", new Uint8Array());
   await new Promise((resolve) => queueMicrotask(() => resolve(undefined)));

@@ -1,4 +1,5 @@
 import type { BroadcastGateway } from "@airwave/broadcast";
+import { serve as serveOnBun } from "@airwave/broadcast/bun";
 import { serve } from "@airwave/broadcast/node";
 
 /** A gateway that can be reached over the network. */
@@ -17,25 +18,37 @@ export interface Listener {
 /** Longer than any test: a connection that only ends by force is one that was forgotten. */
 const NEVER_MS = 10 * 60_000;
 
-/** Both listeners there are; what holds on one holds on the other. */
-export const LISTENERS: readonly Listener[] = [
+const OPTIONS = { port: 0, hostname: "127.0.0.1" } as const;
+
+const ALL: readonly (Listener & { readonly isHere: boolean })[] = [
   {
     name: "Deno.serve",
+    isHere: "Deno" in globalThis,
     listen(gateway) {
-      const options = { port: 0, hostname: "127.0.0.1", onListen() {} };
-      const server = Deno.serve(options, gateway.handler);
+      const server = Deno.serve({ ...OPTIONS, onListen() {} }, gateway.handler);
       return Promise.resolve({ port: server.addr.port, shutdown: () => server.shutdown() });
     },
   },
   {
     name: "node:http",
+    isHere: true,
     async listen(gateway) {
-      const options = { port: 0, hostname: "127.0.0.1", closeTimeoutMs: NEVER_MS };
-      const server = await serve(gateway, options);
+      const server = await serve(gateway, { ...OPTIONS, closeTimeoutMs: NEVER_MS });
       return { port: server.port, shutdown: () => server.close() };
     },
   },
+  {
+    name: "Bun.serve",
+    isHere: "Bun" in globalThis,
+    listen(gateway) {
+      const server = serveOnBun(gateway, { ...OPTIONS, closeTimeoutMs: NEVER_MS });
+      return Promise.resolve({ port: server.port, shutdown: () => server.close() });
+    },
+  },
 ];
+
+/** Every listener that this runtime has; what holds on one holds on the others. */
+export const LISTENERS: readonly Listener[] = ALL.filter(({ isHere }) => isHere);
 
 /** A test that holds on every listener. */
 export function testOnEach(

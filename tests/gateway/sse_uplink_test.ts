@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { SSE_URL, SseReader, Streams } from "./sse_reader.ts";
+import { STREAMED } from "./harness.ts";
 
 interface User {
   readonly name: string;
@@ -18,7 +19,12 @@ function post(
   body: BodyInit,
   headers: HeadersInit,
 ): Promise<Response> {
-  const request = new Request(`${SSE_URL}/${secret}`, { method: "POST", headers, body });
+  const request = new Request(`${SSE_URL}/${secret}`, {
+    method: "POST",
+    headers,
+    body,
+    ...STREAMED,
+  });
   return Promise.resolve(streams.gateway.handler(request));
 }
 

@@ -55,7 +55,10 @@ export const SUITES = {
     args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */
-  npm: { programs: [NODE, NPM, CHROMIUM], args: ["test", "-A", "tests/npm"] },
+  npm: {
+    programs: [NODE, NPM, CHROMIUM, REDIS, POSTGRES, PGBOUNCER],
+    args: ["test", "-A", "tests/npm"],
+  },
   /** What examples/recipes shows, each with the real thing. */
   recipes: {
     programs: [CADDY, CHROMIUM, NGINX, POSTGRES, REDIS],

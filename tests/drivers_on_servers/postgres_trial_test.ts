@@ -2,4 +2,3 @@ import { trial } from "../drivers/trial.ts";
 import { PostgresBackend } from "./postgres_server.ts";
 
 trial("postgres", () => PostgresBackend.open());
-trial("postgres behind PgBouncer", () => PostgresBackend.openBehindPgBouncer());

@@ -4,6 +4,7 @@
  */
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { BroadcastClient } from "@airwave/broadcast/client";
+import { serve as serveOnBun } from "@airwave/broadcast/bun";
 import "@airwave/broadcast/gateway";
 import { serve } from "@airwave/broadcast/node";
 import { PostgresBroadcaster } from "@airwave/broadcast/postgres";
@@ -42,6 +43,11 @@ if ("Deno" in globalThis) {
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, gateway.handler);
   console.log(await receive(server.addr.port, (url) => new globalThis.WebSocket(url)));
   await server.shutdown();
+}
+if ("Bun" in globalThis) {
+  const server = serveOnBun(gateway, { port: 0, hostname: "127.0.0.1" });
+  console.log(await receive(server.port, (url) => new globalThis.WebSocket(url)));
+  await server.close();
 }
 await gateway.close();
 await broadcaster.close();

@@ -1,13 +1,39 @@
+import { assert } from "@std/assert";
 import { build, buildSync, type Plugin, stop } from "esbuild";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../scripts/project.ts";
 import { run } from "./scratch.ts";
 
-/** Where the tests are that need nothing but a runtime. */
-const FOLDERS = ["client", "core", "drivers", "protocol", "testing"];
+/** Where the tests are that are no matter of one runtime. */
+const FOLDERS = ["client", "core", "drivers", "gateway", "protocol", "testing"];
 
-/** What some of them do need: a server, which no browser can be, a process, or another driver. */
-const NEEDS_MORE = /\bDeno\.(?!test\b)|"(?:node:|@airwave\/broadcast\/(?:node|redis|postgres)")/;
+/** Tests of a driver on real servers, for Node. */
+export const ON_SERVERS = {
+  Redis: ["redis_test.ts", "redis_trial_test.ts"],
+  PostgreSQL: ["postgres_contract_test.ts", "postgres_trial_test.ts"],
+  PgBouncer: ["pgbouncer_trial_test.ts"],
+};
+
+/** Those that stay on Deno, and why. */
+const DENO_ONLY: Readonly<Record<string, string>> = {
+  "client/members_test.ts": "its gateway is on Deno.serve",
+  "client/sse_client_test.ts": "its gateway is on Deno.serve",
+  "client/sse_test.ts": "its gateway is on Deno.serve",
+  "client/tokens_on_gateway_test.ts": "its gateway is on Deno.serve",
+  "gateway/soak_test.ts": "it measures the heap of V8 after a collection",
+  "drivers/memory_heap_test.ts": "it measures a process of Deno",
+  "drivers/own_driver_test.ts": "it holds an example for Deno",
+};
+
+/** Single tests that Bun cannot run, and why. */
+export const NOT_ON_BUN: Readonly<Record<string, string>> = {
+  "over real sockets: who answers is gone at once, who does not holds a drain up to its deadline (Bun.serve)":
+    "Bun tells of a close before the peer has answered, and waits for the answer by itself",
+};
+
+/** Those that no browser can run: they listen, read files, or need the server's packages. */
+const SERVER_ONLY =
+  /^gateway\/|^core\/types|^drivers\/redis|^protocol\/(?:sessions|sse_session)_test/;
 
 /** What the tests import, as npm installs it. */
 export const SUITE_PACKAGES: readonly string[] = [
@@ -18,30 +44,72 @@ export const SUITE_PACKAGES: readonly string[] = [
   "assert@^2",
 ];
 
+/** What came of the tests on a runtime. */
+export interface SuiteOutcome {
+  readonly count: number;
+  /** Names of those that did not run. */
+  readonly leftOut: readonly string[];
+  readonly failures: readonly string[];
+}
+
+/** Takes what `runTests` gave, as JSON, for what it is. */
+export function parseOutcome(json: string): SuiteOutcome {
+  const outcome: unknown = JSON.parse(json);
+  assert(typeof outcome === "object" && outcome !== null);
+  assert("count" in outcome && typeof outcome.count === "number");
+  assert("leftOut" in outcome && isTexts(outcome.leftOut));
+  assert("failures" in outcome && isTexts(outcome.failures));
+  return { count: outcome.count, leftOut: outcome.leftOut, failures: outcome.failures };
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
 const RUNNER = `${import.meta.dirname}/suite_runner.js`;
+const STANDINS = `${import.meta.dirname}/server_standins.js`;
 
 /**
  * As a process of its own, for esbuild leaves one behind whose end nobody can wait for.
  *
  * @returns The module's path.
  */
-export async function makeSuite(project: string, platform: Platform): Promise<string> {
-  const path = `${project}/suite.${platform}.js`;
-  await run(Deno.execPath(), ["run", "-A", import.meta.filename ?? "", path, platform], ROOT);
+export async function makeSuite(project: string, name: SuiteName): Promise<string> {
+  const path = `${project}/suite.${name}.js`;
+  await run(Deno.execPath(), ["run", "-A", import.meta.filename ?? "", path, name], ROOT);
   return path;
 }
 
-/** For a browser, or with Node's own modules. */
-type Platform = "browser" | "server";
+/** What tests use of `Deno` anywhere. */
+const ANYWHERE = {
+  "Deno.test": "registerTest",
+  "Deno.env.get": "getVariable",
+  "global": "globalThis",
+};
+
+/** Packages that are loaded as an application loads them. */
+const PEERS = ["ioredis", "postgres"];
+
+/** What tests use of it where there are Node's own modules. */
+const ON_SERVER = Object.fromEntries(
+  [
+    ...["chown", "Command", "connect", "errors", "kill", "listen", "makeTempDir", "mkdir"],
+    ...["readTextFile", "readTextFileSync", "realPathSync", "remove", "removeSync", "rename"],
+    ...["statSync", "uid", "writeTextFile"],
+  ].map((member) => [`Deno.${member}`, `denoOrStandIn.${member}`]),
+);
+
+/** What no runtime but Deno's has to do with, for a browser or with Node's own modules; or a driver. */
+export type SuiteName = "browser" | "server" | keyof typeof ON_SERVERS;
 
 /**
- * Bundles the tests of client, protocol, core and memory driver, as they are, into one module that
- * runs them against the package a project has installed, and then says what came of it as JSON.
+ * Bundles tests, as they are, into one module that runs them against the package a project has
+ * installed, and then says what came of it as JSON.
  */
-async function bundleSuite(outfile: string, platform: string): Promise<void> {
+async function bundleSuite(outfile: string, name: string): Promise<void> {
   const project = outfile.slice(0, outfile.lastIndexOf("/"));
   await build({
-    stdin: { contents: entry(), resolveDir: `${ROOT}/tests`, loader: "ts" },
+    stdin: { contents: entry(name), resolveDir: `${ROOT}/tests`, loader: "ts" },
     outfile,
     bundle: true,
     format: "esm",
@@ -50,13 +118,24 @@ async function bundleSuite(outfile: string, platform: string): Promise<void> {
     target: "es2022",
     // Deno cannot read such an escape behind half a surrogate pair.
     supported: { "unicode-escapes": false },
-    define: { "Deno.test": "registerTest", "global": "globalThis" },
-    inject: [RUNNER],
     plugins: [installed(project)],
-    ...platform === "server" ? { external: ["node:*"] } : {
-      alias: { "node:assert": `${project}/node_modules/assert/build/assert.js` },
-      banner: { js: "globalThis.process ??= { env: {} };" },
-    },
+    ...name !== "browser"
+      ? {
+        inject: [RUNNER, STANDINS],
+        define: {
+          ...ANYWHERE,
+          ...ON_SERVER,
+          "import.meta.url": JSON.stringify(`file://${ROOT}/tests/npm/suite.ts`),
+          "import.meta.dirname": JSON.stringify(`${ROOT}/tests/npm`),
+        },
+        external: ["node:*", ...PEERS],
+      }
+      : {
+        inject: [RUNNER],
+        define: ANYWHERE,
+        alias: { "node:assert": `${project}/node_modules/assert/build/assert.js` },
+        banner: { js: "globalThis.process ??= { env: {} };" },
+      },
     logLevel: "silent",
   }).finally(stop);
 }
@@ -71,31 +150,34 @@ export function bundleEntry(name: string, project: string): string {
     format: "iife",
     globalName: "entry",
     platform: "neutral",
+    external: ["node:*", ...PEERS],
   });
   return outfile;
 }
 
-function entry(): string {
-  const tests = FOLDERS.flatMap((folder) =>
-    [...Deno.readDirSync(`${ROOT}/tests/${folder}`)].map(({ name }) => `tests/${folder}/${name}`)
-  ).filter((path) => path.endsWith("_test.ts") && isPortable(path)).sort();
+function entry(name: string): string {
+  const tests = [...testsOf(name)].sort();
   return [
     `import { runTests } from ${JSON.stringify(RUNNER)};`,
-    ...tests.map((path) => `import "../${path}";`),
-    `globalThis.result = await runTests();`,
-    `console.log(JSON.stringify(globalThis.result));`,
+    ...tests.map((path) => `import "./${path}";`),
+    `const out = "Bun" in globalThis ? ${JSON.stringify(Object.keys(NOT_ON_BUN))} : [];`,
+    `const result = await runTests(out);`,
+    `globalThis.result = JSON.stringify(result);`,
+    `console.log(globalThis.result);`,
+    // What failed may have left anything open; what passed leaves nothing, and the process ends.
+    `if (result.failures.length > 0) globalThis.process?.exit?.();`,
   ].join("\n");
 }
 
-/** Whether a module, and all of ours that it imports and that are not published, can run anywhere. */
-function isPortable(path: string): boolean {
-  if (path.startsWith("drivers/")) return path === "drivers/memory.ts";
-  if (/^(?:client|core|gateway|protocol|testing)\//.test(path)) return true;
-  const text = Deno.readTextFileSync(`${ROOT}/${path}`);
-  const imports = [...text.matchAll(/ from "(\.[^"]*)"/g)].map(([, specifier = ""]) =>
-    new URL(specifier, `file:///${path}`).pathname.slice(1)
+function testsOf(name: string): string[] {
+  const onServers = new Map(Object.entries(ON_SERVERS)).get(name);
+  if (onServers !== undefined) return onServers.map((file) => `drivers_on_servers/${file}`);
+  return FOLDERS.flatMap((folder) =>
+    [...Deno.readDirSync(`${ROOT}/tests/${folder}`)].map(({ name }) => `${folder}/${name}`)
+  ).filter((path) =>
+    path.endsWith("_test.ts") && !Object.hasOwn(DENO_ONLY, path) &&
+    (name === "server" || !SERVER_ONLY.test(path))
   );
-  return !NEEDS_MORE.test(text) && imports.every(isPortable);
 }
 
 /** Brings every import of our own modules to those of the installed package. */
@@ -106,6 +188,11 @@ function installed(project: string): Plugin {
     setup({ onResolve, resolve }) {
       onResolve({ filter: /^@std\// }, ({ path }) => ({
         path: `${ROOT}/links/${path.slice(1).replace("/", "-")}/mod.ts`,
+      }));
+      // By its file, for Bun has one of its own behind the name.
+      onResolve({ filter: /^ws$/ }, () => ({
+        path: "./node_modules/ws/wrapper.mjs",
+        external: true,
       }));
       onResolve(
         { filter: /^@airwave\/|^fast-check$|^eventsource/ },
@@ -126,6 +213,6 @@ function installed(project: string): Plugin {
 }
 
 if (import.meta.main) {
-  const [outfile = "", platform = ""] = Deno.args;
-  await bundleSuite(outfile, platform);
+  const [outfile = "", name = ""] = Deno.args;
+  await bundleSuite(outfile, name);
 }

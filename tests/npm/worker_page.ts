@@ -4,8 +4,8 @@ import { launchChromium } from "../e2e/chromium.ts";
 /** Also a busy machine has run the module by then; one that never ends is one that failed. */
 const TIMEOUT_MS = 120_000;
 
-/** Runs a module in a worker of Chromium, and gives what it left as the global `result`. */
-export async function runInWorker(path: string): Promise<unknown> {
+/** Runs a module in a worker of Chromium, and gives the text that it left as the global `result`. */
+export async function runInWorker(path: string): Promise<string> {
   const code = await Deno.readTextFile(path);
   const answers = new Map([
     ["/", ["text/html", "<!doctype html>"]],
@@ -20,9 +20,9 @@ export async function runInWorker(path: string): Promise<unknown> {
   const page = await browser.newPage();
   await page.goto(`http://localhost:${server.addr.port}/`);
   const result = page.evaluate(() =>
-    new Promise<unknown>((resolve, reject) => {
+    new Promise<string>((resolve, reject) => {
       const worker = new Worker("/worker.js", { type: "module" });
-      worker.onmessage = ({ data }) => resolve(data);
+      worker.onmessage = ({ data }) => resolve(String(data));
       worker.onerror = ({ message }) => reject(new Error(message));
     })
   );

@@ -84,10 +84,7 @@ export class LocalChannel implements ResumableChannel {
 
   /** Adds a listener; it hears `live` in a later turn, or `ended` if the subscription fails. */
   attach(listener: ChannelListener, after: Position | undefined): Attachment {
-    const slot = new Slot(listener, after, (slot) => {
-      this.#take(slot);
-      this.#settle();
-    });
+    const slot = new Slot(listener, after, this.#onDetach);
     this.#waiting.add(slot);
     this.#settle();
     return slot;
@@ -378,6 +375,11 @@ export class LocalChannel implements ResumableChannel {
     }
     this.#calling = false;
   }
+
+  readonly #onDetach = (slot: Slot): void => {
+    this.#take(slot);
+    this.#settle();
+  };
 
   #guard(call: () => unknown): void {
     callSafely(call, this.#onThrow);

@@ -1,4 +1,5 @@
 import type { EncodedFrame, EncodedFrames } from "./encoded_frame.ts";
+import type { Revision } from "../protocol/frames.ts";
 import type { Flushable, Flusher, TurnQueue } from "./flusher.ts";
 import type { GatewaySocket } from "./socket.ts";
 
@@ -8,14 +9,14 @@ import type { GatewaySocket } from "./socket.ts";
  */
 export const SOCKET_BYTES = 64 * 1024;
 
-/** How a queue sends, and where it says what became of it. */
-export interface OutboundQueueOptions {
+/** What a queue needs of its connection. */
+export interface OutboundQueueOwner {
+  /** A client of revision 2 reads several frames in one message. */
+  readonly revision: Revision;
   /** Most bytes that wait. */
-  readonly maxBytes: number;
-  /** The client reads several frames in one message: revision 2. */
-  readonly batches: boolean;
+  readonly maxQueuedBytes: number;
   /** The socket failed to send: it closed, and its event is on the way. */
-  readonly onBroken: () => void;
+  broken(): void;
 }
 
 /**
@@ -30,7 +31,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
   readonly merges: boolean;
   readonly #socket: GatewaySocket;
   readonly #flusher: Flusher;
-  readonly #options: OutboundQueueOptions;
+  readonly #owner: OutboundQueueOwner;
   #frames: EncodedFrame[] = [];
   #bytes = 0;
   /** `nothing` is the state of a peer that keeps up: no frame waits. */
@@ -42,11 +43,11 @@ export class OutboundQueue implements Flushable, TurnQueue {
   /** A turn is expected to bring several things to send, so that the first one waits as well. */
   #isBursty = false;
 
-  constructor(socket: GatewaySocket, flusher: Flusher, options: OutboundQueueOptions) {
+  constructor(socket: GatewaySocket, flusher: Flusher, owner: OutboundQueueOwner) {
     this.#socket = socket;
     this.#flusher = flusher;
-    this.#options = options;
-    this.merges = socket.write !== undefined || options.batches;
+    this.#owner = owner;
+    this.merges = socket.write !== undefined || owner.revision === 2;
   }
 
   /** Whether the socket keeps up: nothing waits for it, and no more for the end of the turn than it takes. */
@@ -75,11 +76,11 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   #add(frame: EncodedFrame): boolean {
-    const { maxBytes } = this.#options;
+    const { maxQueuedBytes } = this.#owner;
     const bytes = this.#bytes + frame.bytes;
     // What is held back for the turn alone is no sign of a slow peer.
-    if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxBytes)) this.flush();
-    if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxBytes) return false;
+    if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxQueuedBytes)) this.flush();
+    if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxQueuedBytes) return false;
     this.#frames.push(frame);
     this.#bytes += frame.bytes;
     return true;
@@ -128,11 +129,11 @@ export class OutboundQueue implements Flushable, TurnQueue {
     if (this.merges) this.#sentIn = this.#flusher.noteSent();
     try {
       if (this.#socket.write !== undefined) this.#socket.write(frames);
-      else if (this.#options.batches && frames.length > 1) {
+      else if (this.#owner.revision === 2 && frames.length > 1) {
         this.#socket.send(this.#flusher.batches.join(frames));
       } else for (const { text } of frames) this.#socket.send(text);
     } catch {
-      this.#options.onBroken();
+      this.#owner.broken();
     }
   }
 

@@ -14,7 +14,7 @@ import type { Flushable } from "./flusher.ts";
 import type { Beating, Heartbeats } from "./heartbeats.ts";
 import { Identity, type IdentityOwner } from "./identity.ts";
 import type { ConnectionInfo } from "./options.ts";
-import { OutboundQueue } from "./outbound_queue.ts";
+import { OutboundQueue, type OutboundQueueOwner } from "./outbound_queue.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 
 const PING = encode({ t: "ping" });
@@ -46,7 +46,7 @@ export interface SessionEnd {
  * decides to or when its socket did, whichever comes first, and leaves nothing behind.
  */
 export class Session<Subject>
-  implements SocketEvents, Client<Subject>, Flushable, IdentityOwner, Beating {
+  implements SocketEvents, Client<Subject>, Flushable, IdentityOwner, OutboundQueueOwner, Beating {
   readonly id: string = crypto.randomUUID();
   readonly revision: Revision;
   wasHeard = true;
@@ -67,15 +67,10 @@ export class Session<Subject>
   #state: "joining" | "open" | "leaving" | "ended" = "joining";
 
   constructor(socket: GatewaySocket, revision: Revision, host: SessionHost<Subject>) {
-    const { settings } = host;
     this.revision = revision;
     this.#socket = socket;
     this.#host = host;
-    this.outbound = new OutboundQueue(socket, host.flusher, {
-      maxBytes: settings.maxQueuedBytes,
-      batches: revision === 2,
-      onBroken: () => this.#finish(1006, "socket closed"),
-    });
+    this.outbound = new OutboundQueue(socket, host.flusher, this);
     this.#identity = new Identity(host, this);
     this.#channels = new ClientChannels(host, this);
   }
@@ -91,6 +86,10 @@ export class Session<Subject>
 
   get user(): string | undefined {
     return this.#identity.user;
+  }
+
+  get maxQueuedBytes(): number {
+    return this.#host.settings.maxQueuedBytes;
   }
 
   get isEnded(): boolean {
@@ -164,6 +163,10 @@ export class Session<Subject>
   closed(code: number, reason: string): void {
     this.#finish(code, reason);
     this.#host.gone(this);
+  }
+
+  broken(): void {
+    this.#finish(1006, "socket closed");
   }
 
   /** Closes the connection with a code that tells the client what to do next. */

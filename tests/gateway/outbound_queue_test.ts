@@ -27,10 +27,13 @@ function frames(...numbers: number[]): EncodedFrame[] {
 
 function queueTo(socket: GatewaySocket, { maxBytes = 1_000_000, batches = false } = {}) {
   const flusher = new Flusher();
-  const onBroken = () => {
-    throw new Error("Unexpected");
-  };
-  const queue = new OutboundQueue(socket, flusher, { maxBytes, batches, onBroken });
+  const queue = new OutboundQueue(socket, flusher, {
+    revision: batches ? 2 : 1,
+    maxQueuedBytes: maxBytes,
+    broken() {
+      throw new Error("Unexpected");
+    },
+  });
   return {
     queue,
     push: (...list: EncodedFrame[]) => list.map((frame) => queue.push(new EncodedFrames([frame]))),

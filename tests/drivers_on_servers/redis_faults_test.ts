@@ -169,6 +169,21 @@ Deno.test("guarantee 3: an id is known as long as its event is stored, and for i
   assertEquals((await publish(a, "6")).position?.offset, 6);
 });
 
+Deno.test("guarantee 3: an id is known whenever the ids before it are put aside", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  // So short that they are put aside with every third event, or soon after it.
+  await using a = nodeOn(server, { historySize: 2, idWindowMs: 1 });
+  let last = await publish(a, "0");
+  for (let i = 1; i <= 200; i++) {
+    const next = await publish(a, `${i}`);
+    assertEquals(await publish(a, `${i - 1}`), last);
+    last = next;
+  }
+  assertEquals(last.position?.offset, 201);
+  assert(await stranger.redis.exists(`${NAME}:ids:older`) === 1, "none was put aside");
+});
+
 Deno.test("a channel's history is trimmed by age and by count, its position outlives it", async () => {
   await using server = await RedisServer.start();
   await using a = nodeOn(server, { historyTtlMs: 300, historySize: 10 });

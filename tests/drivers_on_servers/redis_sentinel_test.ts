@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { REDIS_SENTINEL } from "../../scripts/programs.ts";
@@ -152,6 +152,20 @@ Deno.test("guarantee 2: a fail-over to a replica that lags is told, no number me
       await witness.until("the last", () => witness.idsOn(channel).includes("last"));
     }
   }
+});
+
+Deno.test("guarantee 2: a promoted replica gives no number again, also where nobody saw it given", async () => {
+  await using backend = await SentinelBackend.open();
+  await using node = backend.node();
+  await node.publish("a", { event: "n", data: null, id: "kept" });
+  await using master = backend.master.stranger();
+  await until("a copy", async () => await master.redis.wait(1, 100) === 1);
+  await lag(backend);
+  const { position: lost } = await node.publish("a", { event: "n", data: null, id: "lost" });
+  await backend.failOver();
+  const { position: after } = await node.publish("a", { event: "n", data: null, id: "after" });
+  assertEquals([lost?.offset, after?.offset], [2, 2]);
+  assertNotEquals(after?.epoch, lost?.epoch);
 });
 
 Deno.test("guarantee 2: where replicas are waited for, a fail-over loses nothing that resolved", async () => {

@@ -59,6 +59,10 @@ Deno.test("guarantee 6: what is too large is refused by its bytes", () => {
   assertThrows(() => decodeRecord("x".repeat(100_000), 99), Error, "at most 99 bytes");
 });
 
+Deno.test("guarantee 8: data in two lines is refused, though it is JSON", () => {
+  assertThrows(() => decodeRecord('["i","n"]\n[\n1]', MAX_BYTES), Error, "two lines");
+});
+
 Deno.test("slots are those of a cluster", () => {
   // From the specification of Redis Cluster.
   assertEquals(hashSlot("123456789"), 0x31c3);

@@ -7,6 +7,8 @@ import type { Store } from "./store.ts";
 const SILENCE_MS = 5_000;
 /** How long to wait before LISTEN is tried again. */
 const RETRY_MS = 500;
+/** How long not to ring again while more is being published: every ring wakes every node. */
+const REST_MS = 10;
 
 /** Where LISTEN runs: on a connection of our own, or wherever the application's client has its own. */
 export interface BellOptions {
@@ -18,6 +20,8 @@ export interface BellOptions {
   readonly onRing: () => void;
   /** Hears once that LISTEN was taken and no ring comes, not even this node's own. */
   readonly onDeaf: () => void;
+  /** Tells whether this node is about to have stored more. */
+  readonly isPublishing: () => boolean;
 }
 
 /** `silent`: nothing was heard since this node began to wait. `ended`: LISTEN has to be said again. */
@@ -34,6 +38,7 @@ export class Bell {
   readonly #deadlines = new Deadlines();
   readonly #alarm = new Alarm();
   readonly #pause = new Alarm();
+  readonly #rest = new Alarm();
   #ringing: "idle" | "busy" | "again" = "idle";
   #line: Line = "silent";
   #listening: Promise<void> | undefined;
@@ -54,7 +59,10 @@ export class Bell {
       }, () => {});}
   }
 
-  /** Rings once for everything that was stored since the ring before. */
+  /**
+   * Rings once for everything that was stored since the ring before: at once, unless it has just rung
+   * and this node goes on publishing.
+   */
   async ring(): Promise<void> {
     if (this.#ringing !== "idle") {
       this.#ringing = "again";
@@ -64,6 +72,7 @@ export class Bell {
       this.#ringing = "busy";
       // Nobody misses more than a poll's time, and who publishes hears of the outage otherwise.
       await this.#store.ring().catch(() => {});
+      if (this.#options.isPublishing()) await this.#rest.wait(REST_MS);
     } while (this.#wantsAgain());
     this.#ringing = "idle";
   }
@@ -72,6 +81,7 @@ export class Bell {
     this.#line = "closed";
     this.#alarm.ring();
     this.#pause.ring();
+    this.#rest.ring();
     this.#deadlines.close();
     this.#end();
     await this.#listening;

@@ -78,6 +78,7 @@ export class PostgresDriver implements BroadcastDriver {
         timeoutMs: statementTimeoutMs,
         onRing: () => this.#reader?.wake(),
         onDeaf: () => this.#host?.report(new BroadcastSubscribeError(DEAF, { status: 503 })),
+        isPublishing: () => this.#commit.isBusy,
       })
       : undefined;
   }

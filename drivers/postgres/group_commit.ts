@@ -50,6 +50,11 @@ export class GroupCommit {
     });
   }
 
+  /** Whether events are on their way to the server. */
+  get isBusy(): boolean {
+    return this.#state === "busy";
+  }
+
   /** Rejects what waits; the statement under way still has its answer heard. */
   close(): void {
     this.#state = "closed";

@@ -1,4 +1,10 @@
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import postgres from "postgres";
 import { BroadcastConfigError, BroadcastPublishError } from "../../core/mod.ts";
 import {
@@ -107,6 +113,24 @@ Deno.test("all channels of a node are read by one loop, which asks for what has 
   assertEquals(new Set(statements).size, 1);
   assertStringIncludes(statements[0] ?? "", "_poll");
   assertEquals(most, 1);
+});
+
+Deno.test("a node that publishes on and on calls the others now and then, and for the last event too", async () => {
+  await using stage = new Stage(server);
+  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
+  const [near, far] = stage.nodes({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const witness = await Witness.on(far, ["c"]);
+  let calls = 0;
+  await stage.sql.listen(`stages.${stage.prefix}`, () => calls++);
+  calls = 0;
+  const startedAt = performance.now();
+  for (let round = 1; round <= 10; round++) {
+    for (let i = 1; i <= 50; i++) await near.publish("c", event(`${round}.${i}`));
+    await witness.until("the last", () => witness.idsOn("c").at(-1) === `${round}.50`);
+  }
+  // One every 10 ms, and those for the first and the last of each round; timers may be early.
+  const most = (performance.now() - startedAt) / 9 + 20;
+  assert(calls <= most, `${calls} calls where ${most} are due at most`);
 });
 
 Deno.test("what commits late is read, though later commits were read before", async () => {

@@ -14,7 +14,11 @@
  *
  * @module
  */
-import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../core/broadcaster_options.ts";
+import {
+  BROADCASTER_CHECKS,
+  type BroadcasterOptions,
+  broadcasterOptions,
+} from "../core/broadcaster_options.ts";
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { BroadcastConfigError, BroadcastPublishError } from "../core/errors.ts";
 import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
@@ -138,20 +142,7 @@ export class PostgresBroadcaster<Subject = unknown> extends DriverBroadcaster<Su
    */
   constructor(options: PostgresBroadcasterOptions) {
     const read = readOptions("a PostgresBroadcaster", options, CHECKS, DEFAULTS);
-    const {
-      url,
-      sql,
-      schema,
-      prefix,
-      historySize,
-      historyTtlMs,
-      listen,
-      pollIntervalMs = listen ? 1_000 : 100,
-      timeoutMs,
-      maxConnections,
-      prepare,
-      ...rest
-    } = read;
+    const { url, sql, schema, prefix, pollIntervalMs = read.listen ? 1_000 : 100 } = read;
     if ((url === undefined) === (sql === undefined)) {
       throw new BroadcastConfigError(
         `Cannot create a PostgresBroadcaster: give one of the options "url" and "sql", not ${
@@ -166,21 +157,8 @@ export class PostgresBroadcaster<Subject = unknown> extends DriverBroadcaster<Su
         }`,
       );
     }
-    const driver = new PostgresDriver({
-      url,
-      sql,
-      schema,
-      prefix,
-      historySize,
-      historyTtlMs,
-      listen,
-      pollIntervalMs,
-      timeoutMs,
-      maxConnections,
-      prepare,
-      maxEventBytes: rest.maxEventBytes,
-    });
-    super(driver, rest);
+    const driver = new PostgresDriver({ ...read, pollIntervalMs });
+    super(driver, broadcasterOptions(read));
     this.#driver = driver;
   }
 

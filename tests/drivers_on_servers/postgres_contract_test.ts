@@ -1,5 +1,5 @@
 import { driverContract } from "@airwave/broadcast/testing";
-import { PostgresDriver } from "../../drivers/postgres/driver.ts";
+import { postgresDriver } from "./postgres_driver.ts";
 import { PostgresServer } from "./postgres_server.ts";
 
 let server: PostgresServer;
@@ -16,19 +16,7 @@ driverContract(() => {
   const prefix = `contract_${cases++}`;
   return {
     driver: () =>
-      new PostgresDriver({
-        url: server.url,
-        schema: "broadcast",
-        prefix,
-        historySize: 1_000,
-        historyTtlMs: 60_000,
-        listen: true,
-        pollIntervalMs: 1_000,
-        timeoutMs: 10_000,
-        maxConnections: 4,
-        prepare: true,
-        maxEventBytes: 1024 * 1024,
-      }),
+      postgresDriver({ url: server.url, schema: "broadcast", prefix, historySize: 1_000 }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }, Deno.test);

@@ -57,6 +57,31 @@ Deno.test("a server that was set back to a backup numbers in new epochs, on all 
   assertEquals((await resumed.ready).recovery, "lost");
 });
 
+Deno.test("files that were set back while no node was alive: the statement in the guide makes new epochs", async () => {
+  await using backend = await PostgresBackend.open();
+  const { server } = backend;
+  const before = backend.node();
+  await publishAll(before, ["1", "2"]);
+  await server.kill();
+  await server.save();
+  await server.restart();
+  const { position: lost } = await before.publish("c", event("3"));
+  await before.close();
+  await server.kill();
+  await server.putBack();
+  await server.restart();
+  {
+    await using stranger = server.client();
+    await stranger.sql`update broadcast.trial_store set lineage = ''`;
+  }
+  await using after = backend.node();
+  await using resumed = after.subscribe("c", { after: lost });
+  assertEquals((await resumed.ready).recovery, "lost");
+  const { position: other } = await after.publish("c", event("4"));
+  assertEquals(other?.offset, lost?.offset);
+  assertNotEquals(other?.epoch, lost?.epoch);
+});
+
 Deno.test("numbers that go back on one channel make a new epoch", async () => {
   await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
   await using node = backend.node();

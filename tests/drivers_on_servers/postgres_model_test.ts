@@ -1,5 +1,5 @@
-import { PostgresDriver } from "../../drivers/postgres/driver.ts";
 import { resumeModel } from "../model/resume_model.ts";
+import { postgresDriver } from "./postgres_driver.ts";
 import { PostgresServer } from "./postgres_server.ts";
 
 Deno.test("model over PostgreSQL: nobody misses an event, has one twice, or is told lost without need", async () => {
@@ -10,20 +10,7 @@ Deno.test("model over PostgreSQL: nobody misses an event, has one twice, or is t
       // Tables of its own for each run.
       const prefix = `model_${runs++}`;
       return {
-        driver: () =>
-          new PostgresDriver({
-            url: server.url,
-            schema: "model",
-            prefix,
-            historySize,
-            historyTtlMs: 60_000,
-            listen: true,
-            pollIntervalMs: 1_000,
-            timeoutMs: 10_000,
-            maxConnections: 4,
-            prepare: true,
-            maxEventBytes: 1024 * 1024,
-          }),
+        driver: () => postgresDriver({ url: server.url, schema: "model", prefix, historySize }),
         [Symbol.asyncDispose]: () => Promise.resolve(),
       };
     },

@@ -200,6 +200,9 @@ export class Reader {
       if (reading === undefined) continue;
       if (last !== undefined && last.epoch === top.epoch && top.offset < last.offset) {
         // Events that were seen are gone, and their numbers will be given to others.
+        // A channel without a row is in no poll: where it stands then has to be asked for.
+        this.#entering.add(channel);
+        this.wake();
         await this.#options.store.regressed(channel, last);
       } else if (last === undefined || last.epoch !== top.epoch || reconnected) {
         this.#goLive(channel, reading, top);

@@ -96,6 +96,25 @@ Deno.test("numbers that go back on one channel make a new epoch", async () => {
   await witness.until("the last", () => witness.idsOn("c").includes("6"));
 });
 
+Deno.test("a channel that is gone after an outage is told as lost, though the log goes on", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  await using node = backend.node();
+  const witness = await Witness.on(node, ["c"]);
+  await publishAll(node, ["1", "2"]);
+  await witness.until("two", ({ count }) => count === 2);
+  await using stranger = backend.server.client();
+  await stranger.sql`truncate broadcast.trial_channels, broadcast.trial_events`;
+  await backend.server.kill();
+  await backend.server.restart();
+  await witness.until("word of it", ({ lost }) => lost.length === 1);
+  await publishAll(node, ["3"]);
+  await witness.until("the next", ({ count }) => count === 3);
+  const [first, , last] = witness.seen.get("c") ?? [];
+  assertNotEquals(last?.position?.epoch, first?.position?.epoch);
+  assertEquals(last?.position?.offset, 1);
+  assertEquals(witness.lost, ["c"]);
+});
+
 Deno.test("events that are gone before they were read are told as lost", async () => {
   await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
   await using node = backend.node();

@@ -38,6 +38,11 @@ export interface DriverAbilities {
    * and whatever is missed during an outage is reported as lost.
    */
   readonly history: boolean;
+  /**
+   * History lies within the process, where reading it costs next to nothing: the core does not
+   * remember every event beside it then, only while many come back. Not so unless told.
+   */
+  readonly localHistory?: boolean;
   /** Two drivers on one backend reach each other, so an application may run many nodes. */
   readonly multiNode: boolean;
 }

@@ -301,7 +301,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         name,
         this.#driver,
         this.#reporter,
-        new RecentEvents(this.#recent),
+        new RecentEvents(this.#recent, this.#driver.abilities.localHistory ?? false),
         // The core's own channels are how it finds out who must not hear the others.
         isChannelName(name) ? this.#gate : undefined,
         () => this.#channels.delete(name),

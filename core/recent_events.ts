@@ -33,7 +33,11 @@ export class RecentEventsLimit {
   }
 }
 
-/** The last events of a live channel, without a hole up to its position. */
+/**
+ * The last events of a live channel, without a hole up to its position. Where history is at hand
+ * anyway it remembers nothing until what was read is worth being kept for a crowd, and forgets when
+ * that was not asked for during as many events as it holds.
+ */
 export class RecentEvents {
   /** Among the channels that remember something. */
   readonly place: Place<RecentEvents> = new Place<RecentEvents>(this);
@@ -42,9 +46,15 @@ export class RecentEvents {
   /** Entries before it are dropped; compacting now and then keeps dropping cheap. */
   #head = 0;
   #top = 0;
+  readonly #isLazy: boolean;
+  #isOn: boolean;
+  /** How many events came since it was last asked. */
+  #unasked = 0;
 
-  constructor(limit: RecentEventsLimit) {
+  constructor(limit: RecentEventsLimit, isLazy: boolean) {
     this.#limit = limit;
+    this.#isLazy = isLazy;
+    this.#isOn = !isLazy;
   }
 
   get size(): number {
@@ -53,7 +63,8 @@ export class RecentEvents {
 
   /** Remembers the next event. One without a position can never be asked for. */
   push(event: ChannelEvent): void {
-    if (event.position === undefined) return;
+    if (!this.#isOn || event.position === undefined) return;
+    if (this.#isLazy && ++this.#unasked > LIMITS.eventsPerChannel) return this.clear();
     this.#top = event.position.offset;
     this.#events.push(event);
     if (this.size > LIMITS.eventsPerChannel) this.dropOldest();
@@ -76,6 +87,8 @@ export class RecentEvents {
   /** Takes a longer row of events for what it remembers; both end at the channel's position. */
   replace(events: readonly ChannelEvent[]): void {
     this.clear();
+    this.#isOn = true;
+    this.#unasked = -events.length;
     for (const event of events) this.push(event);
   }
 
@@ -83,10 +96,13 @@ export class RecentEvents {
     while (this.dropOldest());
     this.#events = [];
     this.#head = 0;
+    this.#isOn = !this.#isLazy;
+    this.#unasked = 0;
   }
 
   /** Every event after an offset, or `undefined` where they do not reach back that far. */
   after(offset: number): readonly ChannelEvent[] | undefined {
+    this.#unasked = 0;
     const missing = this.#top - offset;
     if (this.size === 0 || missing < 0 || missing > this.size) return undefined;
     const events = this.#events.slice(this.#events.length - missing);

@@ -221,10 +221,11 @@ export class MemoryBackend {
  */
 export class MemoryDriver implements BroadcastDriver {
   /** Numbers and stores events; nodes that share a backend object reach each other. */
-  readonly abilities: { readonly history: true; readonly multiNode: true } = {
-    history: true,
-    multiNode: true,
-  };
+  readonly abilities: {
+    readonly history: true;
+    readonly localHistory: true;
+    readonly multiNode: true;
+  } = { history: true, localHistory: true, multiNode: true };
   /** Who holds what, for presence. */
   readonly leases: LeaseStore;
   readonly #backend: MemoryBackend;

@@ -14,7 +14,7 @@ function offsets(recent: RecentEvents, after: number): (number | undefined)[] | 
 }
 
 Deno.test("recent events are told from an offset that they reach back to, else not at all", () => {
-  const recent = new RecentEvents(new RecentEventsLimit());
+  const recent = new RecentEvents(new RecentEventsLimit(), false);
   assertEquals(offsets(recent, 0), undefined);
   for (const offset of [6, 7, 8]) recent.push(event(offset));
   assertEquals(offsets(recent, 5), [6, 7, 8]);
@@ -27,13 +27,13 @@ Deno.test("recent events are told from an offset that they reach back to, else n
 });
 
 Deno.test("an event without a position is not remembered", () => {
-  const recent = new RecentEvents(new RecentEventsLimit());
+  const recent = new RecentEvents(new RecentEventsLimit(), false);
   recent.push(new ChannelEvent("c", { id: "1", event: "e", json: "1" }, undefined));
   assertEquals(recent.size, 0);
 });
 
 Deno.test("guarantee 6: a channel remembers 1,024 events, the newest", () => {
-  const recent = new RecentEvents(new RecentEventsLimit());
+  const recent = new RecentEvents(new RecentEventsLimit(), false);
   for (let offset = 1; offset <= 5_000; offset++) recent.push(event(offset));
   assertEquals(recent.size, 1_024);
   assertEquals(recent.after(5_000 - 1_024)?.length, 1_024);
@@ -42,7 +42,7 @@ Deno.test("guarantee 6: a channel remembers 1,024 events, the newest", () => {
 
 Deno.test("guarantee 6: all channels together remember 32 MiB, the longest silent gives way first", () => {
   const limit = new RecentEventsLimit();
-  const [silent, quiet, busy] = [1, 2, 3].map(() => new RecentEvents(limit));
+  const [silent, quiet, busy] = [1, 2, 3].map(() => new RecentEvents(limit, false));
   // Who came first is not who is silent longest.
   busy?.push(event(1, MIB));
   for (let offset = 1; offset <= 10; offset++) silent?.push(event(offset, MIB));
@@ -58,10 +58,29 @@ Deno.test("guarantee 6: all channels together remember 32 MiB, the longest silen
 
 Deno.test("guarantee 6: all channels together remember 65,536 events", () => {
   const limit = new RecentEventsLimit();
-  const channels = Array.from({ length: 100 }, () => new RecentEvents(limit));
+  const channels = Array.from({ length: 100 }, () => new RecentEvents(limit, false));
   for (const recent of channels) {
     for (let offset = 1; offset <= 1_000; offset++) recent.push(event(offset));
   }
   assertEquals(channels.reduce((sum, { size }) => sum + size, 0), 65_536);
   assertEquals(channels.at(-1)?.size, 1_000);
+});
+
+Deno.test("beside a history at hand events are remembered when a crowd came, and as long as it comes", () => {
+  const recent = new RecentEvents(new RecentEventsLimit(), true);
+  recent.push(event(1));
+  assertEquals(recent.size, 0);
+  recent.replace([event(2), event(3)]);
+  recent.push(event(4));
+  assertEquals(offsets(recent, 1), [2, 3, 4]);
+  for (let offset = 5; offset <= 1_028; offset++) recent.push(event(offset));
+  assertEquals(offsets(recent, 1_026), [1_027, 1_028]);
+  for (let offset = 1_029; offset <= 2_052; offset++) recent.push(event(offset));
+  assertEquals(recent.size, 1_024);
+  recent.push(event(2_053));
+  assertEquals(recent.size, 0);
+  recent.push(event(2_054));
+  assertEquals(offsets(recent, 2_053), undefined);
+  recent.replace(Array.from({ length: 3_000 }, (_, i) => event(2_055 + i)));
+  assertEquals(offsets(recent, 5_053), [5_054]);
 });

@@ -78,7 +78,8 @@ Deno.test("a replay of many megabytes flows as a slow client reads, live events 
   }
   assert(rounds > 50);
   assertEquals(offsets(client, "long"), range(1, 210));
-  assertEquals(client.heard.slice(0, 1), [
+  const ofLong = client.heard.filter((frame) => (frame as { c?: unknown }).c === "long");
+  assertEquals(ofLong.slice(0, 1), [
     { t: "ok", c: "long", n: 1, p: { e: p.e, o: 200 }, r: "ok", m: 200 },
   ]);
   assertEquals(socket.closed, undefined);

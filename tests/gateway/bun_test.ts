@@ -8,6 +8,7 @@ import {
 } from "@airwave/broadcast";
 import { serve, type ServeOptions } from "@airwave/broadcast/bun";
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { BunConnection } from "../../gateway/bun/connection.ts";
 
 const IS_BUN = "Bun" in globalThis;
 /** A failure is a test that fails, not one that hangs. */
@@ -153,7 +154,52 @@ Deno.test("a stream that is not read is over on Bun, though its client stays", o
   deaf.close();
 });
 
-Deno.test("an answer that takes too long is not waited for on Bun", onBun, async () => {
+Deno.test("a peer that stopped reading is cut off on Bun", onBun, async () => {
+  await using app = open({}, { maxQueuedBytes: 1_024 });
+  const deaf = await Deno.connect({ hostname: "127.0.0.1", port: app.server.port });
+  await deaf.write(new TextEncoder().encode(
+    `GET /_broadcast HTTP/1.1\r\nHost: 127.0.0.1:${app.server.port}\r\nUpgrade: websocket\r\n` +
+      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+      `Sec-WebSocket-Key: ${btoa("0123456789abcdef")}\r\n\r\n`,
+  ));
+  const ask = '{"t":"sub","c":"c"}';
+  // Masked with zeros, which leaves the payload as it is.
+  await deaf.write(
+    new Uint8Array([0x81, 0x80 | ask.length, 0, 0, 0, 0, ...new TextEncoder().encode(ask)]),
+  );
+  let code: number | undefined;
+  app.ended.then((end) => code = end.code);
+  while (code === undefined) {
+    await app.broadcaster.publish("c", { event: "n", data: "x".repeat(60_000) });
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assertEquals(code, 4100);
+  await app.server.close();
+  deaf.close();
+});
+
+Deno.test("a message that Bun dropped is told, for nothing may be missing in silence", () => {
+  const connection = new BunConnection(() => ({ message() {}, closed() {} }));
+  let answer = 5;
+  connection.opened({
+    data: connection,
+    getBufferedAmount: () => 0,
+    send: () => answer,
+    cork: (run) => run(),
+    close() {},
+    terminate() {},
+  });
+  connection.send("frame");
+  answer = -1;
+  connection.send("waits, and comes");
+  answer = 0;
+  assertThrows(() => connection.send("dropped"), Error, "the connection is over");
+});
+
+// Bun itself ends an answer after 10 seconds of silence.
+const sooner = { ...onBun, timeout: 8_000 };
+
+Deno.test("an answer that takes too long is not waited for on Bun", sooner, async () => {
   const asked = Promise.withResolvers<void>();
   const app = open({
     closeTimeoutMs: 50,

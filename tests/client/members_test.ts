@@ -2,6 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { BroadcastClient } from "@airwave/broadcast/client";
+import { listen } from "../gateway/listeners.ts";
 import { TcpProxy } from "../servers/tcp_proxy.ts";
 
 interface User {
@@ -24,11 +25,8 @@ async function serve() {
       return id === "nobody" ? undefined : { id, expiresAt: Number(expiresAt) };
     },
   });
-  const server = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen() {} },
-    (request) => gateway.handler(request),
-  );
-  const proxy = await TcpProxy.listen(server.addr.port);
+  const server = await listen(gateway);
+  const proxy = await TcpProxy.listen(server.port);
   return {
     broadcaster,
     gateway,

@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { deadline } from "@std/async";
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import { BroadcastClient, type BroadcastClientError } from "@airwave/broadcast/client";
+import { listen, type Listening } from "../gateway/listeners.ts";
 
 interface Passing {
   readonly id: string;
@@ -13,11 +14,11 @@ interface Passing {
 class Application implements AsyncDisposable {
   readonly broadcaster = new MemoryBroadcaster<Passing>();
   readonly gateway: BroadcastGateway<Passing>;
-  readonly server: Deno.HttpServer<Deno.NetAddr>;
+  #server: Listening | undefined;
   readonly connections: string[] = [];
   readonly refreshes: string[] = [];
 
-  constructor(resolveToken: (token: string) => Passing | undefined) {
+  private constructor(resolveToken: (token: string) => Passing | undefined) {
     this.broadcaster.authorize("private-*", ({ subject }) => subject !== undefined);
     this.gateway = new BroadcastGateway<Passing>({
       broadcaster: this.broadcaster,
@@ -28,25 +29,30 @@ class Application implements AsyncDisposable {
       identify: ({ id }) => id,
       onConnect: ({ id }) => this.connections.push(id),
     });
-    this.server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen() {} },
-      this.gateway.handler,
-    );
+  }
+
+  static async open(resolveToken: (token: string) => Passing | undefined): Promise<Application> {
+    const app = new Application(resolveToken);
+    app.#server = await listen(app.gateway);
+    return app;
   }
 
   get url(): string {
-    return `ws://127.0.0.1:${this.server.addr.port}/_broadcast`;
+    return `ws://127.0.0.1:${this.#server?.port}/_broadcast`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.gateway.close();
-    await this.server.shutdown();
+    await this.#server?.shutdown();
     await this.broadcaster.close();
   }
 }
 
 Deno.test("a token that expires every 2 s under constant events: all of them, once, on one connection", async () => {
-  await using app = new Application((token) => ({ id: token, expiresAt: Date.now() + 2_000 }));
+  await using app = await Application.open((token) => ({
+    id: token,
+    expiresAt: Date.now() + 2_000,
+  }));
   using client = new BroadcastClient({ url: app.url, getToken: () => "ada" });
   const seen: unknown[] = [];
   const channel = client.channel("private-x");
@@ -69,7 +75,7 @@ Deno.test("a token that expires every 2 s under constant events: all of them, on
 
 Deno.test("a refused refresh ends in one clear error, not a loop", async () => {
   let isWelcome = true;
-  await using app = new Application((token) =>
+  await using app = await Application.open((token) =>
     isWelcome ? { id: token, expiresAt: Date.now() + 500 } : undefined
   );
   using client = new BroadcastClient({ url: app.url, getToken: () => "ada" });
@@ -86,7 +92,7 @@ Deno.test("a refused refresh ends in one clear error, not a loop", async () => {
 });
 
 Deno.test("a client that slept past the expiry comes back with a fresh token, and misses nothing", async () => {
-  await using app = new Application((token) => {
+  await using app = await Application.open((token) => {
     const [id = "", until = ""] = token.split(" ");
     return { id, expiresAt: Number(until) };
   });

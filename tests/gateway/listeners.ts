@@ -50,6 +50,13 @@ const ALL: readonly (Listener & { readonly isHere: boolean })[] = [
 /** Every listener that this runtime has; what holds on one holds on the others. */
 export const LISTENERS: readonly Listener[] = ALL.filter(({ isHere }) => isHere);
 
+/** Brings a gateway to the network where it does not matter how. */
+export function listen<Subject>(gateway: BroadcastGateway<Subject>): Promise<Listening> {
+  const [listener] = LISTENERS;
+  if (listener === undefined) throw new Error("There is no listener for this runtime");
+  return listener.listen(gateway);
+}
+
 /** A test that holds on every listener. */
 export function testOnEach(
   name: string,

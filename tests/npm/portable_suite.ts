@@ -16,10 +16,8 @@ export const ON_SERVERS = {
 
 /** Those that stay on Deno, and why. */
 const DENO_ONLY: Readonly<Record<string, string>> = {
-  "client/members_test.ts": "its gateway is on Deno.serve",
-  "client/sse_client_test.ts": "its gateway is on Deno.serve",
-  "client/sse_test.ts": "its gateway is on Deno.serve",
-  "client/tokens_on_gateway_test.ts": "its gateway is on Deno.serve",
+  "client/sse_client_test.ts": "its gateways take turns on one Deno.serve",
+  "client/sse_test.ts": "its servers are scripts on Deno.serve",
   "gateway/soak_test.ts": "it measures the heap of V8 after a collection",
   "drivers/memory_heap_test.ts": "it measures a process of Deno",
   "drivers/own_driver_test.ts": "it holds an example for Deno",
@@ -33,7 +31,7 @@ export const NOT_ON_BUN: Readonly<Record<string, string>> = {
 
 /** Those that no browser can run: they listen, read files, or need the server's packages. */
 const SERVER_ONLY =
-  /^gateway\/|^core\/types|^drivers\/redis|^protocol\/(?:sessions|sse_session)_test/;
+  /^gateway\/|^client\/(?:members|tokens_on_gateway)_|^core\/types|^drivers\/redis|^protocol\/(?:sessions|sse_session)_test/;
 
 /** What the tests import, as npm installs it. */
 export const SUITE_PACKAGES: readonly string[] = [

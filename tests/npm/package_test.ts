@@ -5,9 +5,11 @@ import { ROOT } from "../../scripts/project.ts";
 import { PAGE } from "../../scripts/size.ts";
 import {
   bundleEntry,
-  makeSuite,
+  DRIVERS,
+  makeSuites,
   NOT_ON_BUN,
   parseOutcome,
+  pathOf,
   SUITE_PACKAGES,
   type SuiteName,
   type SuiteOutcome,
@@ -57,27 +59,22 @@ Deno.test.beforeAll(async () => {
 
 /** Runs all tests at the same time: those of drivers mostly wait for what they do to their servers. */
 async function runSuites() {
-  const suite = (name: SuiteName) => makeSuite(application, name);
+  await makeSuites(application);
+  const suite = (name: SuiteName) => pathOf(application, name);
   const on = async ({ command, args }: Runtime, path: string) => {
     const printed = await run(command(), [...args, path], application);
     // Before it may be seeds of what was random.
     return parseOutcome(printed.trimEnd().split("\n").at(-1) ?? "");
   };
-  const forServers = await suite("server");
-  const runs: [name: string, Promise<SuiteOutcome>][] = [
-    ...DRIVERS.map((
-      name,
-    ): [string, Promise<SuiteOutcome>] => [
-      name,
-      suite(name).then((path) => on(RUNTIMES.Node, path)),
-    ]),
-    ...Object.entries(RUNTIMES).map((
-      [name, runtime],
-    ): [string, Promise<SuiteOutcome>] => [name, on(runtime, forServers)]),
-    ["Chromium", suite("browser").then(runInWorker).then(parseOutcome)],
-  ];
-  const settled = await Promise.allSettled(runs.map(([, outcome]) => outcome));
-  return new Map(settled.map((outcome, i) => [runs[i]?.[0] ?? "", outcome]));
+  const runs = new Map<string, Promise<SuiteOutcome>>();
+  for (const name of DRIVERS) runs.set(name, on(RUNTIMES.Node, suite(name)));
+  for (const [name, runtime] of Object.entries(RUNTIMES)) {
+    runs.set(name, on(runtime, suite("server")));
+  }
+  runs.set("Chromium", runInWorker(suite("browser")).then(parseOutcome));
+  const settled = await Promise.allSettled(runs.values());
+  const names = runs.keys();
+  return new Map(settled.map((outcome) => [names.next().value ?? "", outcome]));
 }
 
 // Not there if packing failed, which is what should be told then.
@@ -143,9 +140,6 @@ const RUNTIMES = {
   Bun: { command: () => `${application}/node_modules/.bin/bun`, args: [], listeners: 2 },
   "Deno through npm": { command: Deno.execPath, args: ["run", "-A"], listeners: 2 },
 } as const satisfies Record<string, Runtime>;
-
-/** Those that run on servers of their own. */
-const DRIVERS = ["Redis", "PostgreSQL", "PgBouncer"] as const;
 
 for (const [name, { command, args, listeners }] of Object.entries(RUNTIMES)) {
   Deno.test(`an application on ${name} sends and receives`, async () => {

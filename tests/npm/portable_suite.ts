@@ -8,11 +8,14 @@ import { run } from "./scratch.ts";
 const FOLDERS = ["client", "core", "drivers", "gateway", "protocol", "testing"];
 
 /** Tests of a driver on real servers, for Node. */
-export const ON_SERVERS = {
+const ON_SERVERS = {
   Redis: ["redis_test.ts", "redis_trial_test.ts"],
   PostgreSQL: ["postgres_contract_test.ts", "postgres_trial_test.ts"],
   PgBouncer: ["pgbouncer_trial_test.ts"],
 };
+
+/** The suites of drivers. */
+export const DRIVERS = ["Redis", "PostgreSQL", "PgBouncer"] as const;
 
 /** Those that stay on Deno, and why. */
 const DENO_ONLY: Readonly<Record<string, string>> = {
@@ -64,18 +67,18 @@ function isTexts(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
+const HERE = import.meta.filename ?? "";
 const RUNNER = `${import.meta.dirname}/suite_runner.js`;
 const STANDINS = `${import.meta.dirname}/server_standins.js`;
 
-/**
- * As a process of its own, for esbuild leaves one behind whose end nobody can wait for.
- *
- * @returns The module's path.
- */
-export async function makeSuite(project: string, name: SuiteName): Promise<string> {
-  const path = `${project}/suite.${name}.js`;
-  await run(Deno.execPath(), ["run", "-A", import.meta.filename ?? "", path, name], ROOT);
-  return path;
+/** Bundles all suites, in a process of its own: esbuild leaves one whose end nobody can wait for. */
+export async function makeSuites(project: string): Promise<void> {
+  await run(Deno.execPath(), ["run", "-A", "--no-check", HERE, project], ROOT);
+}
+
+/** The module of a suite. */
+export function pathOf(project: string, name: SuiteName): string {
+  return `${project}/suite.${name}.js`;
 }
 
 /** What tests use of `Deno` anywhere. */
@@ -97,18 +100,17 @@ const ON_SERVER = Object.fromEntries(
   ].map((member) => [`Deno.${member}`, `denoOrStandIn.${member}`]),
 );
 
-/** What no runtime but Deno's has to do with, for a browser or with Node's own modules; or a driver. */
+/** The tests for a browser, those for a runtime with Node's modules, or those of a driver. */
 export type SuiteName = "browser" | "server" | keyof typeof ON_SERVERS;
 
 /**
  * Bundles tests, as they are, into one module that runs them against the package a project has
  * installed, and then says what came of it as JSON.
  */
-async function bundleSuite(outfile: string, name: string): Promise<void> {
-  const project = outfile.slice(0, outfile.lastIndexOf("/"));
+async function bundleSuite(project: string, name: SuiteName): Promise<void> {
   await build({
     stdin: { contents: entry(name), resolveDir: `${ROOT}/tests`, loader: "ts" },
-    outfile,
+    outfile: pathOf(project, name),
     bundle: true,
     format: "esm",
     platform: "neutral",
@@ -135,7 +137,7 @@ async function bundleSuite(outfile: string, name: string): Promise<void> {
         banner: { js: "globalThis.process ??= { env: {} };" },
       },
     logLevel: "silent",
-  }).finally(stop);
+  });
 }
 
 /** Bundles an export of the package into a script that leaves it as the global `entry`. */
@@ -153,7 +155,7 @@ export function bundleEntry(name: string, project: string): string {
   return outfile;
 }
 
-function entry(name: string): string {
+function entry(name: SuiteName): string {
   const tests = [...testsOf(name)].sort();
   return [
     `import { runTests } from ${JSON.stringify(RUNNER)};`,
@@ -167,9 +169,10 @@ function entry(name: string): string {
   ].join("\n");
 }
 
-function testsOf(name: string): string[] {
-  const onServers = new Map(Object.entries(ON_SERVERS)).get(name);
-  if (onServers !== undefined) return onServers.map((file) => `drivers_on_servers/${file}`);
+function testsOf(name: SuiteName): string[] {
+  if (name !== "browser" && name !== "server") {
+    return ON_SERVERS[name].map((file) => `drivers_on_servers/${file}`);
+  }
   return FOLDERS.flatMap((folder) =>
     [...Deno.readDirSync(`${ROOT}/tests/${folder}`)].map(({ name }) => `${folder}/${name}`)
   ).filter((path) =>
@@ -211,6 +214,7 @@ function installed(project: string): Plugin {
 }
 
 if (import.meta.main) {
-  const [outfile = "", name = ""] = Deno.args;
-  await bundleSuite(outfile, name);
+  const [project = ""] = Deno.args;
+  const names: readonly SuiteName[] = ["browser", "server", ...DRIVERS];
+  await Promise.all(names.map((name) => bundleSuite(project, name))).finally(stop);
 }

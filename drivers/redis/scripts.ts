@@ -129,6 +129,8 @@ for i = 5, #ARGV, 2 do
     local age = now - bornAt
     if (top - bornTop > ${historySize} and age >= ${idWindowMs}) or age >= ${longestMs} then
       if call('EXISTS', KEYS[3]) == 1 then call('RENAME', KEYS[3], KEYS[4]) end
+      -- Exactly: no event may outlive its id, and those before the newer hash lose theirs now.
+      call('XTRIM', KEYS[2], 'MAXLEN', '=', top - bornTop)
       bornAt, bornTop, isDue = now, top, true
       call('HSET', KEYS[1], 'bornAt', at, 'bornTop', known)
     end

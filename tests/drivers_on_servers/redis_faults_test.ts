@@ -184,6 +184,19 @@ Deno.test("guarantee 3: an id is known whenever the ids before it are put aside"
   assert(await stranger.redis.exists(`${NAME}:ids:older`) === 1, "none was put aside");
 });
 
+Deno.test("guarantee 3: no event outlives its id in a stream that Redis trims a hundred at a time", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  await using a = nodeOn(server, { historySize: 10, idWindowMs: 1 });
+  for (let i = 1; i <= 90; i++) await publish(a, `${i}`);
+  const stored = await stranger.redis.xrange(`${NAME}:events`, "-", "+");
+  assert(stored.length >= 10, `${stored.length} events are stored`);
+  for (const [entry] of stored) {
+    const offset = Number(entry.split("-")[1]);
+    assertEquals((await publish(a, `${offset}`)).position?.offset, offset);
+  }
+});
+
 Deno.test("a channel's history is trimmed by age and by count, its position outlives it", async () => {
   await using server = await RedisServer.start();
   await using a = nodeOn(server, { historyTtlMs: 300, historySize: 10 });

@@ -47,10 +47,12 @@ export function encodeEvent(
 
 /** The id as it is stored. */
 function checkId(channel: string, id: unknown, isFromClient: boolean): string {
-  if (!isEventName(id)) {
+  // Two halves of surrogate pairs are one and the same in UTF-8, and so would be their ids.
+  if (!isEventName(id) || !id.isWellFormed()) {
     refuse(
       channel,
-      `an event id is 1 to 200 characters without control characters, got ${describe(id)}`,
+      "an event id is 1 to 200 characters without control characters or halves of surrogate " +
+        `pairs, got ${describe(id)}`,
     );
   }
   const stored = storedId(id, isFromClient);

@@ -75,7 +75,8 @@ export class ClientPublishes<Subject> {
     const { broadcaster, allowClientPublish, authorizationTimeoutMs } = this.#host.settings;
     if (!isChannelName(channel)) return "invalid channel name";
     if (!isEventName(event)) return "invalid event name";
-    const isGoodId = id === undefined || (isEventName(id) && id.length <= MAX_CLIENT_ID_LENGTH);
+    const isGoodId = id === undefined ||
+      (isEventName(id) && id.isWellFormed() && id.length <= MAX_CLIENT_ID_LENGTH);
     if (!isGoodId) return "publish refused";
     const deny = (reason?: string) => {
       this.#host.refused(`a publish on channel "${channel}"`, reason);

@@ -10,6 +10,9 @@ const RETRY_MS = 500;
 /** How long not to ring again while more is being published: every ring wakes every node. */
 const REST_MS = 10;
 
+/** How long the ring before the end may take. */
+const LAST_RING_MS = 1_000;
+
 /** Where LISTEN runs: on a connection of our own, or wherever the application's client has its own. */
 export interface BellOptions {
   readonly url?: string | undefined;
@@ -75,6 +78,14 @@ export class Bell {
       if (this.#options.isPublishing()) await this.#rest.wait(REST_MS);
     } while (this.#wantsAgain());
     this.#ringing = "idle";
+  }
+
+  /** Rings for what is still due, or others would hear of it at their next poll. */
+  async finish(): Promise<void> {
+    if (this.#ringing !== "again") return;
+    this.#ringing = "busy";
+    // A server that is stuck is not waited for.
+    await this.#deadlines.race(this.#store.ring(), LAST_RING_MS).catch(() => {});
   }
 
   async close(): Promise<void> {

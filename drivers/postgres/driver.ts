@@ -160,7 +160,9 @@ export class PostgresDriver implements BroadcastDriver {
 
   async #close(): Promise<void> {
     this.#commit.close();
-    const parts = [this.#reader?.close(), this.#bell?.close(), this.#retention?.close()];
+    const parts = [this.#reader?.close(), this.#retention?.close()];
+    await this.#bell?.finish();
+    parts.push(this.#bell?.close());
     await this.#client.close();
     this.#deadlines.close();
     await Promise.all(parts);

@@ -77,9 +77,10 @@ const DEFAULTS = {
 const CHECKS: { readonly [Name in keyof Required<RedisBroadcasterOptions>]: OptionCheck } = {
   ...BROADCASTER_CHECKS,
   url: (value) =>
-    typeof value === "string" && /^rediss?:\/\/./.test(value) && URL.canParse(value)
+    typeof value === "string" && /^rediss?:\/\/./.test(value) && URL.canParse(value) &&
+      /^\/?\d{0,9}$/.test(new URL(value).pathname)
       ? undefined
-      : "a URL that begins with redis:// or rediss://",
+      : "a URL that begins with redis:// or rediss://, its path the number of a database if any",
   client: having("duplicate", "disconnect", "ping"),
   prefix: isPrefix,
   history: (value) => typeof value === "boolean" ? undefined : "true or false",

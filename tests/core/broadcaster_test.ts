@@ -50,6 +50,7 @@ Deno.test("publish refuses what breaks a rule, with the rule and the value, and 
     ["c", { event: "a\nb", data: 1 }, "an event name is"],
     ["c", { event: 7, data: 1 }, "got 7"],
     ["c", { event: "n", data: 1, id: "a\u0000b" }, "an event id is"],
+    ["c", { event: "n", data: 1, id: "x\ud800" }, "halves of surrogate pairs"],
     ["c", { event: "n", data: circular }, "data must be a JSON value"],
     ["c", { event: "n", data: 1n }, "data must be a JSON value"],
     ["c", { event: "n", data: () => 1 }, "data must be a JSON value"],

@@ -80,6 +80,8 @@ const BAD: readonly (readonly [rule: string, options: object])[] = [
   ["prefix", { url, prefix: "a".repeat(65) }],
   ['"url" and "client"', { prefix: "a" }],
   ["url", { prefix: "a", url: "http://127.0.0.1" }],
+  ["url", { prefix: "a", url: "redis://127.0.0.1/abc" }],
+  ["url", { prefix: "a", url: "redis://127.0.0.1/1/2" }],
   ["client", { prefix: "a", client: {} }],
   ["history", { url, prefix: "a", history: "no" }],
   ["historySize", { url, prefix: "a", historySize: 0 }],

@@ -133,6 +133,19 @@ Deno.test("a node that publishes on and on calls the others now and then, and fo
   assert(calls <= most, `${calls} calls where ${most} are due at most`);
 });
 
+Deno.test("a node that closes right after its last publish calls the others for that, too", async () => {
+  await using stage = new Stage(server);
+  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
+  const far = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const witness = await Witness.on(far, ["c"]);
+  for (let round = 1; round <= 5; round++) {
+    const near = stage.node({ pollIntervalMs: 600_000 });
+    for (let i = 1; i <= 20; i++) await near.publish("c", event(`${round}.${i}`));
+    await near.close();
+    await witness.until("the last", () => witness.idsOn("c").at(-1) === `${round}.20`);
+  }
+});
+
 Deno.test("what commits late is read, though later commits were read before", async () => {
   await using stage = new Stage(server);
   const node = stage.node({ listen: false, pollIntervalMs: 5 });

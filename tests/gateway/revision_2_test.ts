@@ -114,12 +114,12 @@ Deno.test("no client can take an id before the application does, or deliver one 
 Deno.test("an id that breaks the rule refuses the publish, with a code of its own", async () => {
   await using played = new PlayedGateway({ allowClientPublish: () => true });
   const client = connect(played);
-  const ids = ["", "a\nb", "x".repeat(199), "x".repeat(198)];
+  const ids = ["", "a\nb", "x\ud800", "x".repeat(199), "x".repeat(198)];
   for (const i of ids) client.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1, i });
   await settle();
   assertEquals(
     client.socket.frames.slice(1).map((frame) => frame.t === "err" ? frame.k : frame.t),
-    ["publish_refused", "publish_refused", "publish_refused", "ok"],
+    [...Array(4).fill("publish_refused"), "ok"],
   );
 });
 

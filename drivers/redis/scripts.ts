@@ -1,7 +1,8 @@
 /**
  * The scripts that run inside Redis. All take the four keys of a channel (see `names.ts`):
  *
- * - `state`, a hash: `epoch` and `top`, the position; `run`, the server process that counted last;
+ * - `state`, a hash: `epoch` and `top`, the position; `run`, the server process that counted last, and
+ *   `durable`, whether its writes were on disk before they were answered, as every writer knew it;
  *   `at`, the time of the last event; `bornAt` and `bornTop`, when the newer hash of ids was begun.
  * - `events`, a stream: the history. `ids` and `ids:older`, hashes: event id to offset.
  *
@@ -10,7 +11,8 @@
  * Therefore the first script that meets a channel in another server process than the last one begins
  * a new epoch, unless it is certain that nothing is missing:
  *
- * - a server that was started again, with every write on disk before it was answered;
+ * - a server that was started again, with every write on disk before it was answered. That has to hold
+ *   for the process that wrote last, and for the one of now: what it lost would take the proof along;
  * - a replica that was promoted, where nothing is shown to anybody before replicas have it, and which
  *   has been running since before the last event that it knows: so it lost nothing of its own.
  *
@@ -56,9 +58,9 @@ export interface ScriptSettings {
 function open({ keepStateMs, waits }: ScriptSettings, isAhead: string): string {
   return `
 local call = redis.call
-local state = call('HMGET', KEYS[1], 'epoch', 'top', 'run', 'at', 'bornAt', 'bornTop')
+local state = call('HMGET', KEYS[1], 'epoch', 'top', 'run', 'at', 'bornAt', 'bornTop', 'durable')
 local epoch, top = state[1], tonumber(state[2])
-local run, lastAt = ARGV[2], tonumber(state[4] or 0)
+local run, durable, lastAt = ARGV[2], ARGV[3], tonumber(state[4] or 0)
 local time = call('TIME')
 local ms = math.floor(time[2] / 1000)
 local now = time[1] * 1000 + ms
@@ -81,21 +83,24 @@ if not isWhole then
       local startedAt = (math.floor(now / 1000) - uptime + 1) * 1000
       isWhole = ${waits} and startedAt <= lastAt
     else
-      isWhole = ARGV[3] == '1'
+      isWhole = state[7] == '1' and durable == '1'
     end
   end
 end
 
+-- One writer that knows better is enough: it counts until the process ends.
+if state[3] == run and state[7] == '0' then durable = '0' end
+
 if not (epoch and top) then
   call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   epoch, top, lastAt, state = ARGV[1], 0, 0, {}
-  call('HSET', KEYS[1], 'epoch', epoch, 'top', 0, 'run', run)
+  call('HSET', KEYS[1], 'epoch', epoch, 'top', 0, 'run', run, 'durable', durable)
   call('PEXPIRE', KEYS[1], ${keepStateMs})
 elseif not isWhole or ${isAhead} then
   epoch = ARGV[1]
-  call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
-elseif state[3] ~= run then
-  call('HSET', KEYS[1], 'run', run)
+  call('HSET', KEYS[1], 'epoch', epoch, 'run', run, 'durable', durable)
+elseif state[3] ~= run or state[7] ~= durable then
+  call('HSET', KEYS[1], 'run', run, 'durable', durable)
 end
 `;
 }

@@ -82,6 +82,51 @@ Deno.test("guarantee 2: a restart that may have lost writes is told, one that ca
   }
 });
 
+for (const [first, last] of [["everysec", "everysec"], ["always", "everysec"]] as const) {
+  Deno.test(`guarantee 2: no number is given twice when a Redis, first on ${first} and last on ${last}, loses writes and comes back on always`, async () => {
+    await using server = await RedisServer.start("--appendfsync", first);
+    const given: string[] = [];
+    const publishAll = async (...ids: readonly string[]) => {
+      await using node = nodeOn(server);
+      for (const id of ids) given.push(JSON.stringify((await publish(node, id)).position));
+    };
+    await publishAll("kept 1", "kept 2");
+    const { size } = await Deno.stat(server.appendFile);
+    if (last !== first) {
+      await server.kill();
+      await server.restart("--appendfsync", last);
+    }
+    await publishAll("lost 3", "lost 4");
+    await server.kill();
+    // As if the power had failed before they were on disk.
+    await Deno.truncate(server.appendFile, size);
+    await server.restart("--appendfsync", "always");
+    await publishAll("after 3", "after 4");
+    assertEquals(new Set(given).size, 6, given.join());
+  });
+}
+
+Deno.test("guarantee 2: no number is given twice where one node has not heard that writes are on disk later now", async () => {
+  await using server = await RedisServer.start("--appendfsync", "always");
+  await using unaware = nodeOn(server);
+  await publish(unaware, "1");
+  {
+    await using stranger = server.stranger();
+    await stranger.redis.config("SET", "appendfsync", "everysec");
+    await using aware = nodeOn(server);
+    await publish(aware, "2");
+  }
+  await publish(unaware, "3");
+  const { size } = await Deno.stat(server.appendFile);
+  const { position: lost } = await publish(unaware, "lost 4");
+  await server.kill();
+  await Deno.truncate(server.appendFile, size);
+  await server.restart();
+  const { position: after } = await publish(unaware, "after 4");
+  assertEquals(after?.offset, lost?.offset);
+  assertNotEquals(after?.epoch, lost?.epoch);
+});
+
 Deno.test("guarantee 2: a node that has seen more than is left ends the epoch", async () => {
   await using server = await RedisServer.start();
   await using a = nodeOn(server);

@@ -12,11 +12,13 @@ import { TcpProxy } from "../servers/tcp_proxy.ts";
 export class RedisServer implements AsyncDisposable {
   readonly port: number;
   readonly #folder: string;
+  readonly #args: string[];
   readonly #process: ServerProcess;
 
-  private constructor(port: number, folder: string, process: ServerProcess) {
+  private constructor(port: number, folder: string, args: string[], process: ServerProcess) {
     this.port = port;
     this.#folder = folder;
+    this.#args = args;
     this.#process = process;
   }
 
@@ -24,16 +26,17 @@ export class RedisServer implements AsyncDisposable {
   static async start(...args: readonly string[]): Promise<RedisServer> {
     const port = freePort();
     const folder = await Deno.makeTempDir({ prefix: "airwave-redis-" });
+    const allArgs = [
+      ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
+      ...["--appendonly", "yes", "--appendfsync", "always"],
+      ...args,
+    ];
     const process = await ServerProcess.start({
       command: pathOf(REDIS),
-      args: [
-        ...["--port", `${port}`, "--bind", "127.0.0.1", "--dir", folder, "--save", ""],
-        ...["--appendonly", "yes", "--appendfsync", "always"],
-        ...args,
-      ],
+      args: allArgs,
       probe: () => pingRedis(port),
     });
-    return new RedisServer(port, folder, process);
+    return new RedisServer(port, folder, allArgs, process);
   }
 
   get url(): string {
@@ -45,8 +48,14 @@ export class RedisServer implements AsyncDisposable {
     return this.#process.kill();
   }
 
-  /** Starts it again with what it had stored. */
-  restart(): Promise<void> {
+  /** Where it appends what is written. */
+  get appendFile(): string {
+    return `${this.#folder}/appendonlydir/appendonly.aof.1.incr.aof`;
+  }
+
+  /** Starts it again with what it had stored, from now on with further arguments. */
+  restart(...args: readonly string[]): Promise<void> {
+    this.#args.push(...args);
     return this.#process.start();
   }
 

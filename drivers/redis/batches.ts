@@ -9,41 +9,58 @@ const CROWD = 64;
 
 /** A channel where something is under way. */
 interface BusyChannel {
-  readonly waiting: Waiting[];
+  /** In the order of their calls. */
+  readonly waiting: Set<Publish>;
   underWay: number;
 }
 
-interface Waiting {
+interface Publish {
   readonly record: EventRecord;
+  readonly busy: BusyChannel;
+  /** By when it is to be settled. */
+  readonly deadline: number;
   resolve(position: Position): void;
   reject(cause: unknown): void;
 }
 
+/** Publishes events in this order, all or none as far as it knows, and settles within the time. */
+type Send = (
+  channel: string,
+  records: readonly EventRecord[],
+  timeoutMs: number,
+) => Promise<readonly Position[]>;
+
 /**
  * Publishes at once on a channel where nothing is under way; what comes meanwhile goes together in
- * the next step. So an idle channel waits for nothing, and a busy one asks seldom.
+ * the next step. So an idle channel waits for nothing, and a busy one asks seldom. However many wait
+ * before it, a publish is rejected when its own time is over.
  */
 export class Batches {
-  readonly #send: (
-    channel: string,
-    records: readonly EventRecord[],
-  ) => Promise<readonly Position[]>;
+  readonly #send: Send;
+  readonly #timeoutMs: number;
+  readonly #lastError: () => unknown;
   readonly #channels = new Map<string, BusyChannel>();
+  /** Whose time is watched here, the oldest first. The newest of a step has that of its step. */
+  readonly #watched = new Set<Publish>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `send` publishes events in this order, all or none as far as it knows. */
-  constructor(
-    send: (channel: string, records: readonly EventRecord[]) => Promise<readonly Position[]>,
-  ) {
+  /** `lastError` is the cause that is told when the time is over. */
+  constructor(send: Send, timeoutMs: number, lastError: () => unknown) {
     this.#send = send;
+    this.#timeoutMs = timeoutMs;
+    this.#lastError = lastError;
   }
 
   publish(channel: string, record: EventRecord): Promise<Position> {
     return new Promise((resolve, reject) => {
-      const busy = this.#channels.get(channel) ?? { waiting: [], underWay: 0 };
+      const busy = this.#channels.get(channel) ?? { waiting: new Set(), underWay: 0 };
       this.#channels.set(channel, busy);
       const { waiting, underWay } = busy;
-      waiting.push({ record, resolve, reject });
-      if (underWay === 0 || (underWay === 1 && waiting.length >= CROWD)) this.#work(channel, busy);
+      const publish = { record, busy, deadline: Date.now() + this.#timeoutMs, resolve, reject };
+      waiting.add(publish);
+      this.#watched.add(publish);
+      if (underWay === 0 || (underWay === 1 && waiting.size >= CROWD)) this.#work(channel, busy);
+      this.#watch();
     });
   }
 
@@ -51,26 +68,66 @@ export class Batches {
     busy.underWay++;
     for (let batch = takeBatch(busy.waiting); batch.length > 0; batch = takeBatch(busy.waiting)) {
       try {
-        const positions = await this.#send(channel, batch.map(({ record }) => record));
-        for (const [i, entry] of batch.entries()) {
+        const positions = await this.#step(channel, batch);
+        for (const [i, publish] of batch.entries()) {
           const position = positions[i];
-          if (position === undefined) entry.reject(new Error("Redis answered for fewer events"));
-          else entry.resolve(position);
+          if (position === undefined) publish.reject(new Error("Redis answered for fewer events"));
+          else publish.resolve(position);
         }
       } catch (cause) {
-        for (const entry of batch) entry.reject(cause);
+        for (const publish of batch) publish.reject(cause);
       }
+      for (const publish of batch) this.#watched.delete(publish);
+      this.#watch();
     }
     if (--busy.underWay === 0) this.#channels.delete(channel);
   }
+
+  #step(channel: string, batch: readonly Publish[]): Promise<readonly Position[]> {
+    const deadline = batch.at(-1)?.deadline ?? 0;
+    // Who has as much time as the step hears from it what went wrong.
+    for (const publish of batch) {
+      if (publish.deadline === deadline) this.#watched.delete(publish);
+    }
+    const timeoutMs = Math.max(0, deadline - Date.now());
+    return this.#send(channel, batch.map(({ record }) => record), timeoutMs);
+  }
+
+  /** One timer is enough: who called first is first to be over. */
+  #watch(): void {
+    const [oldest] = this.#watched;
+    if (oldest === undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    } else {
+      this.#timer ??= setTimeout(() => this.#expire(), Math.max(0, oldest.deadline - Date.now()));
+    }
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = Date.now();
+    for (const publish of this.#watched) {
+      if (publish.deadline > now) break;
+      this.#watched.delete(publish);
+      publish.busy.waiting.delete(publish);
+      publish.reject(
+        new Error(`No answer within ${this.#timeoutMs} ms`, { cause: this.#lastError() }),
+      );
+    }
+    this.#watch();
+  }
 }
 
-function takeBatch(waiting: Waiting[]): Waiting[] {
-  let [count, characters] = [0, 0];
-  for (const { record } of waiting) {
-    characters += record.json.length;
-    if (count === MAX_EVENTS || (count > 0 && characters > MAX_CHARACTERS)) break;
-    count++;
+function takeBatch(waiting: Set<Publish>): Publish[] {
+  const batch: Publish[] = [];
+  let characters = 0;
+  for (const publish of waiting) {
+    characters += publish.record.json.length;
+    if (batch.length === MAX_EVENTS) break;
+    if (batch.length > 0 && characters > MAX_CHARACTERS) break;
+    waiting.delete(publish);
+    batch.push(publish);
   }
-  return waiting.splice(0, count);
+  return batch;
 }

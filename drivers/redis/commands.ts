@@ -15,6 +15,8 @@ const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICA
 export interface RunOptions {
   /** May be done twice: it is tried again also where the answer was lost. */
   readonly repeatable: boolean;
+  /** When it is over, if not as for all. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -43,11 +45,11 @@ export class Commands {
    */
   async run<T>(
     call: (client: Redis | Cluster) => Promise<T>,
-    { repeatable }: RunOptions,
+    { repeatable, timeoutMs = this.#timeoutMs }: RunOptions,
   ): Promise<T> {
-    const attempts = new Attempts(this.#link, this.#pauses, Date.now() + this.#timeoutMs);
+    const attempts = new Attempts(this.#link, this.#pauses, Date.now() + timeoutMs);
     try {
-      return await this.#deadlines.race(attempts.run(call, repeatable), this.#timeoutMs);
+      return await this.#deadlines.race(attempts.run(call, repeatable), timeoutMs);
     } catch (cause) {
       const last = attempts.lastError ?? this.#link.lastError;
       throw last === undefined ? cause : new Error(reasonOf(cause), { cause: last });

@@ -43,7 +43,7 @@ export class History {
   readonly #options: RedisOptions;
   readonly #publishScript: RedisScript;
   readonly #readScript: RedisScript;
-  readonly #batches: Batches = new Batches((channel, records) => this.#publish(channel, records));
+  readonly #batches: Batches;
   readonly #epochPrefix = crypto.randomUUID();
   #epochs = 0;
   /** What is known of the server of a connection. */
@@ -64,6 +64,11 @@ export class History {
     } as const;
     this.#publishScript = publishScript(settings);
     this.#readScript = readScript(settings);
+    this.#batches = new Batches(
+      (channel, records, timeoutMs) => this.#publish(channel, records, timeoutMs),
+      options.timeoutMs,
+      () => link.lastError,
+    );
   }
 
   /** Numbers, stores and sends an event, once however often it is tried. */
@@ -102,7 +107,11 @@ export class History {
     }
   }
 
-  #publish(channel: string, records: readonly EventRecord[]): Promise<readonly Position[]> {
+  #publish(
+    channel: string,
+    records: readonly EventRecord[],
+    timeoutMs: number,
+  ): Promise<readonly Position[]> {
     const name = this.#names.messages(channel);
     const args = [name, ...records.flatMap((record) => [record.id, encodeRecord(record)])];
     return this.#commands.run(async (client) => {
@@ -117,7 +126,7 @@ export class History {
         );
       }
       return positions;
-    }, { repeatable: true });
+    }, { repeatable: true, timeoutMs });
   }
 
   #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {

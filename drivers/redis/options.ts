@@ -52,8 +52,8 @@ export interface RedisBroadcasterOptions extends BroadcasterOptions {
    */
   readonly waitForReplicas?: number | undefined;
   /**
-   * When a call rejects that could not be done, in milliseconds; 5,000 unless told. A publish that
-   * had to wait for one before it on its channel may take twice that.
+   * When a call rejects that could not be done, in milliseconds; 5,000 unless told. For a publish the
+   * time that it waits for others before it on its channel counts.
    */
   readonly timeoutMs?: number | undefined;
   /**

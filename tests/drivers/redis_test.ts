@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
+import { FakeTime } from "@airwave/broadcast/testing";
 import { BroadcastConfigError } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { Batches } from "../../drivers/redis/batches.ts";
@@ -102,12 +103,16 @@ for (const [rule, options] of BAD) {
 
 Deno.test("what waits on a busy channel goes together, in order, and fails together", async () => {
   const steps: { readonly ids: string[]; readonly answer: PromiseWithResolvers<void> }[] = [];
-  const batches = new Batches(async (_channel, records) => {
-    const answer = Promise.withResolvers<void>();
-    steps.push({ ids: records.map(({ id }) => id), answer });
-    await answer.promise;
-    return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
-  });
+  const batches = new Batches(
+    async (_channel, records) => {
+      const answer = Promise.withResolvers<void>();
+      steps.push({ ids: records.map(({ id }) => id), answer });
+      await answer.promise;
+      return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+    },
+    1_000,
+    () => undefined,
+  );
   const publish = (id: number) => batches.publish("c", { id: `${id}`, event: "n", json: "1" });
   const first = publish(1);
   const others = Promise.allSettled([publish(2), publish(3)]);
@@ -120,6 +125,69 @@ Deno.test("what waits on a busy channel goes together, in order, and fails toget
   const last = publish(4);
   steps[2]?.answer.resolve();
   assertEquals((await last).offset, 4);
+});
+
+Deno.test("a publish rejects in its own time, whatever waits before it, and the others keep their order", async () => {
+  using time = new FakeTime();
+  const start = Date.now();
+  const steps: string[] = [];
+  const hangs = Promise.withResolvers<void>();
+  const batches = new Batches(
+    async (_channel, records, timeoutMs) => {
+      steps.push(`${records.map(({ id }) => id)} within ${timeoutMs}`);
+      if (steps.length === 1) await hangs.promise;
+      return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+    },
+    1_000,
+    () => "gone",
+  );
+  const outcomes: string[] = [];
+  const publish = (id: number) =>
+    batches.publish("c", { id: `${id}`, event: "n", json: "1" }).then(
+      ({ offset }) => outcomes.push(`${offset} resolves`),
+      (error: Error) =>
+        outcomes.push(`${id} at ${Date.now() - start}: ${error.message}, ${error.cause}`),
+    );
+  const all = [publish(1), publish(2)];
+  await time.tick(300);
+  all.push(publish(3));
+  await time.tick(300);
+  all.push(publish(4), publish(5));
+  await time.tick(750);
+  assertEquals(outcomes, [
+    "2 at 1000: No answer within 1000 ms, gone",
+    "3 at 1300: No answer within 1000 ms, gone",
+  ]);
+  hangs.reject(new Error("over"));
+  await Promise.all(all);
+  assertEquals(steps, ["1 within 1000", "4,5 within 250"]);
+  assertEquals(time.pendingTimers, 0);
+  assertEquals(outcomes.slice(2), ["1 at 1350: over, undefined", "4 resolves", "5 resolves"]);
+});
+
+Deno.test("a publish under way rejects in its own time, though newer ones of its step go on", async () => {
+  using time = new FakeTime();
+  const steps = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let count = 0;
+  const batches = new Batches(
+    async (_channel, records) => {
+      await steps[count++]?.promise;
+      return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+    },
+    1_000,
+    () => undefined,
+  );
+  const publish = (id: number) => batches.publish("c", { id: `${id}`, event: "n", json: "1" });
+  const first = publish(1);
+  const older = assertRejects(() => publish(2), Error, "No answer within 1000 ms");
+  await time.tick(900);
+  const newer = publish(3);
+  steps[0]?.resolve();
+  assertEquals((await first).offset, 1);
+  await time.tick(100);
+  await older;
+  steps[1]?.resolve();
+  assertEquals((await newer).offset, 3);
 });
 
 Deno.test("guarantee 6: what waits for Redis is bounded, and what is too much rejects at once", async () => {

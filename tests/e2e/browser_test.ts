@@ -32,7 +32,12 @@ Deno.test("names of the language are ordinary channels and events in a browser",
       expected.push(`${name} ${event} of the server`);
     }
   }
-  assertEquals(await stage.events(expected.length), expected);
+  const events = await stage.events(expected.length);
+  // Between two channels there is no order.
+  for (const name of channels) {
+    const isOf = (event: string) => event.startsWith(`${name} `);
+    assertEquals(events.filter(isOf), expected.filter(isOf));
+  }
 
   await page.evaluate(() => {
     const channel = new airwave.BroadcastClient().channel("__proto__");

@@ -113,7 +113,14 @@ export class ServerProcess implements AsyncDisposable {
   /** The parent first, so that it makes no further child. */
   #signalTree(pid: number, signal: Deno.Signal): void {
     Deno.kill(pid, signal);
-    for (const child of childrenOf(pid)) this.#signalTree(child, signal);
+    for (const child of childrenOf(pid)) {
+      try {
+        this.#signalTree(child, signal);
+      } catch (error) {
+        // It has ended since it was looked for, as a server's workers come and go.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
   }
 
   async #keep(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {

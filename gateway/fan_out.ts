@@ -4,7 +4,7 @@ import { type Walked, WalkedList } from "../core/walked_list.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { EncodedFrames } from "./encoded_frame.ts";
 import type { EventEncoder } from "./encoder.ts";
-import type { Flusher, TurnQueue } from "./flusher.ts";
+import type { EventHolder, Flusher } from "./flusher.ts";
 import type { OutboundQueue } from "./outbound_queue.ts";
 
 /** One connection's hold on a channel. */
@@ -30,7 +30,7 @@ const FRAME_BYTES = 100;
  * what one event does. Whoever had several events in one turn is expected to have several in the
  * next, until it had one.
  */
-export class FanOut implements ListenerGroup, TurnQueue {
+export class FanOut implements ListenerGroup, EventHolder {
   readonly #encoder: EventEncoder;
   readonly #flusher: Flusher;
   readonly #maxHeldBytes: number;
@@ -81,10 +81,6 @@ export class FanOut implements ListenerGroup, TurnQueue {
     if (this.#held.length === 0) this.#flusher.holdFanOut(this);
     this.#held.push(event);
     this.#heldBytes += bytes;
-  }
-
-  endTurn(): void {
-    this.flush();
   }
 
   /** Hands over what is held back, before anything else may be said to a member. */

@@ -12,6 +12,12 @@ export interface TurnQueue {
   endTurn(): void;
 }
 
+/** A channel that holds events back. */
+export interface EventHolder {
+  /** Hands them over. */
+  flush(): void;
+}
+
 /** How often queues look whether their socket has room again; the platform does not tell. */
 const ROOM_INTERVAL_MS = 20;
 
@@ -24,7 +30,7 @@ export class Flusher {
   readonly batches: Joiner<string> = new Joiner((frames) =>
     `[${frames.map(({ text }) => text).join(",")}]`
   );
-  #fanOuts: TurnQueue[] = [];
+  #fanOuts: EventHolder[] = [];
   #held: TurnQueue[] = [];
   readonly #full = new Set<Flushable>();
   #turn = 0;
@@ -36,22 +42,22 @@ export class Flusher {
     return this.#turn;
   }
 
-  /** Something is sent in this turn; its end will be noticed. Returns the turn's number. */
+  /** Something is sent in this turn, or will be at its end; that will be noticed. Returns the turn's number. */
   noteSent(): number {
     this.#turnEnd ??= setImmediate(() => this.#endTurn());
     return this.#turn;
   }
 
   /** For a channel that holds events back for the rest of this turn. */
-  holdFanOut(fanOut: TurnQueue): void {
+  holdFanOut(fanOut: EventHolder): void {
     this.#fanOuts.push(fanOut);
-    this.#turnEnd ??= setImmediate(() => this.#endTurn());
+    this.noteSent();
   }
 
   /** For a queue that waits for the rest of this turn: it is called at the end of it. */
   holdForTurn(queue: TurnQueue): void {
     this.#held.push(queue);
-    this.#turnEnd ??= setImmediate(() => this.#endTurn());
+    this.noteSent();
   }
 
   /** Flushes a queue now and then until nothing of it waits any more. */
@@ -82,7 +88,7 @@ export class Flusher {
     // What channels hand over now may have to wait for what others have for the same connection.
     const fanOuts = this.#fanOuts;
     this.#fanOuts = [];
-    for (const fanOut of fanOuts) fanOut.endTurn();
+    for (const fanOut of fanOuts) fanOut.flush();
     const held = this.#held;
     this.#held = [];
     for (const queue of held) queue.endTurn();

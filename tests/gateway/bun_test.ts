@@ -9,6 +9,7 @@ import {
 import { serve, type ServeOptions } from "@airwave/broadcast/bun";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BunConnection } from "../../gateway/bun/connection.ts";
+import { publishUntilEnded } from "./harness.ts";
 
 const IS_BUN = "Bun" in globalThis;
 /** A failure is a test that fails, not one that hangs. */
@@ -142,13 +143,7 @@ Deno.test("a stream that is not read is over on Bun, though its client stays", o
   await deaf.write(new TextEncoder().encode(
     `GET /_broadcast/sse?c=a HTTP/1.1\r\nHost: 127.0.0.1:${app.server.port}\r\n\r\n`,
   ));
-  let code: number | undefined;
-  app.ended.then((end) => code = end.code);
-  while (code === undefined) {
-    await app.broadcaster.publish("a", { event: "e", data: "x".repeat(60_000) });
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  assertEquals(code, 4100);
+  assertEquals(await publishUntilEnded(app, "a"), 4100);
   // It would wait for ever for an answer that nobody reads.
   await app.server.close();
   deaf.close();
@@ -167,13 +162,7 @@ Deno.test("a peer that stopped reading is cut off on Bun", onBun, async () => {
   await deaf.write(
     new Uint8Array([0x81, 0x80 | ask.length, 0, 0, 0, 0, ...new TextEncoder().encode(ask)]),
   );
-  let code: number | undefined;
-  app.ended.then((end) => code = end.code);
-  while (code === undefined) {
-    await app.broadcaster.publish("c", { event: "n", data: "x".repeat(60_000) });
-    await new Promise((resolve) => setTimeout(resolve));
-  }
-  assertEquals(code, 4100);
+  assertEquals(await publishUntilEnded(app, "c"), 4100);
   await app.server.close();
   deaf.close();
 });

@@ -68,3 +68,24 @@ export class PlayedGateway implements AsyncDisposable {
     await this.broadcaster.close();
   }
 }
+
+/**
+ * Publishes until a connection is over, as much as its socket takes, however much that is.
+ *
+ * @returns The code that it ended with.
+ */
+export async function publishUntilEnded(
+  { broadcaster, ended }: {
+    readonly broadcaster: MemoryBroadcaster;
+    readonly ended: Promise<DisconnectionInfo>;
+  },
+  channel: string,
+): Promise<number> {
+  let code: number | undefined;
+  ended.then((end) => code = end.code);
+  while (code === undefined) {
+    await broadcaster.publish(channel, { event: "n", data: "x".repeat(60_000) });
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return code;
+}

@@ -12,6 +12,7 @@ import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import { Duplex } from "node:stream";
 import { Connections } from "../../gateway/node/connections.ts";
+import { publishUntilEnded } from "./harness.ts";
 
 /** Longer than any test: a connection that only ends by force is one that was forgotten. */
 const NEVER_MS = 10 * 60_000;
@@ -220,14 +221,7 @@ Deno.test(
     await readFrame(client);
     await client.send('{"t":"sub","c":"c"}');
     await readFrame(client);
-    let code: number | undefined;
-    app.ended.then((end) => code = end.code);
-    // As much as its socket takes, however much that is.
-    while (code === undefined) {
-      await app.broadcaster.publish("c", { event: "n", data: "x".repeat(60_000) });
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    assertEquals(code, 4100);
+    assertEquals(await publishUntilEnded(app, "c"), 4100);
     // It would wait for ever for a peer that never answers a close frame.
     await app.server.close();
   },

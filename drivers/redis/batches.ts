@@ -4,19 +4,10 @@ import type { EventRecord, Position } from "../../core/event.ts";
 const MAX_EVENTS = 256;
 const MAX_CHARACTERS = 1024 * 1024;
 
-/** So many that wait are worth a second step under way, so that neither side idles. */
-const CROWD = 64;
-
-/** A channel where something is under way. */
-interface BusyChannel {
-  /** In the order of their calls. */
-  readonly waiting: Set<Publish>;
-  underWay: number;
-}
-
 interface Publish {
   readonly record: EventRecord;
-  readonly busy: BusyChannel;
+  /** Those of its channel that wait, in the order of their calls. */
+  readonly waiting: Set<Publish>;
   /** By when it is to be settled. */
   readonly deadline: number;
   resolve(position: Position): void;
@@ -32,14 +23,16 @@ type Send = (
 
 /**
  * Publishes at once on a channel where nothing is under way; what comes meanwhile goes together in
- * the next step. So an idle channel waits for nothing, and a busy one asks seldom. However many wait
- * before it, a publish is rejected when its own time is over.
+ * the next step. So an idle channel waits for nothing, and a busy one asks seldom. Never are two steps
+ * under way on a channel: where the first had to be tried again, the second would overtake it.
+ * However many wait before it, a publish is rejected when its own time is over.
  */
 export class Batches {
   readonly #send: Send;
   readonly #timeoutMs: number;
   readonly #lastError: () => unknown;
-  readonly #channels = new Map<string, BusyChannel>();
+  /** Channels where a step is under way, and what waits for the next. */
+  readonly #busy = new Map<string, Set<Publish>>();
   /** Whose time is watched here, the oldest first. The newest of a step has that of its step. */
   readonly #watched = new Set<Publish>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -53,20 +46,19 @@ export class Batches {
 
   publish(channel: string, record: EventRecord): Promise<Position> {
     return new Promise((resolve, reject) => {
-      const busy = this.#channels.get(channel) ?? { waiting: new Set(), underWay: 0 };
-      this.#channels.set(channel, busy);
-      const { waiting, underWay } = busy;
-      const publish = { record, busy, deadline: Date.now() + this.#timeoutMs, resolve, reject };
+      const busy = this.#busy.get(channel);
+      const waiting = busy ?? new Set();
+      const publish = { record, waiting, deadline: Date.now() + this.#timeoutMs, resolve, reject };
       waiting.add(publish);
       this.#watched.add(publish);
-      if (underWay === 0 || (underWay === 1 && waiting.size >= CROWD)) this.#work(channel, busy);
+      if (busy === undefined) this.#work(channel, waiting);
       this.#watch();
     });
   }
 
-  async #work(channel: string, busy: BusyChannel): Promise<void> {
-    busy.underWay++;
-    for (let batch = takeBatch(busy.waiting); batch.length > 0; batch = takeBatch(busy.waiting)) {
+  async #work(channel: string, waiting: Set<Publish>): Promise<void> {
+    this.#busy.set(channel, waiting);
+    for (let batch = takeBatch(waiting); batch.length > 0; batch = takeBatch(waiting)) {
       try {
         const positions = await this.#step(channel, batch);
         for (const [i, publish] of batch.entries()) {
@@ -80,7 +72,7 @@ export class Batches {
       for (const publish of batch) this.#watched.delete(publish);
       this.#watch();
     }
-    if (--busy.underWay === 0) this.#channels.delete(channel);
+    this.#busy.delete(channel);
   }
 
   #step(channel: string, batch: readonly Publish[]): Promise<readonly Position[]> {
@@ -110,7 +102,7 @@ export class Batches {
     for (const publish of this.#watched) {
       if (publish.deadline > now) break;
       this.#watched.delete(publish);
-      publish.busy.waiting.delete(publish);
+      publish.waiting.delete(publish);
       publish.reject(
         new Error(`No answer within ${this.#timeoutMs} ms`, { cause: this.#lastError() }),
       );

@@ -127,6 +127,29 @@ Deno.test("what waits on a busy channel goes together, in order, and fails toget
   assertEquals((await last).offset, 4);
 });
 
+Deno.test("guarantee 1: however many wait, none overtakes a step that has to be tried again", async () => {
+  const landed: string[] = [];
+  const [again, all] = [Promise.withResolvers<void>(), 1_000];
+  let steps = 0;
+  const batches = new Batches(
+    async (_channel, records) => {
+      // As where the server did not know the script: by the second attempt others have loaded it.
+      if (steps++ === 0) await again.promise;
+      landed.push(...records.map(({ id }) => id));
+      return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+    },
+    1_000,
+    () => undefined,
+  );
+  const ids = Array.from({ length: all }, (_, i) => `${i + 1}`);
+  const published = ids.map((id) => batches.publish("c", { id, event: "n", json: "1" }));
+  // What is sent at once has landed by then.
+  await Promise.resolve();
+  again.resolve();
+  await Promise.all(published);
+  assertEquals(landed, ids);
+});
+
 Deno.test("a publish rejects in its own time, whatever waits before it, and the others keep their order", async () => {
   using time = new FakeTime();
   const start = Date.now();

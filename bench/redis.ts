@@ -35,7 +35,6 @@ await using _server = await ServerProcess.start({
 async function bareRate(): Promise<number> {
   const redis = new Redis(port, "127.0.0.1");
   const script = publishScript({
-    keepStateMs: 604_800_000,
     historySize: 256,
     historyTtlMs: 300_000,
     idWindowMs: 120_000,

@@ -10,12 +10,6 @@ import type { RedisOptions } from "./options.ts";
 import { publishScript, readScript, type RedisScript } from "./scripts.ts";
 import { decodeRecord, encodeMessage, encodeRecord } from "./wire.ts";
 
-/**
- * How long a channel's position outlives its last event: a week. Who comes back later is told that
- * something may be lost.
- */
-const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
-
 /** The oldest Redis that the tests run on. */
 const MIN_VERSION = 7;
 
@@ -57,7 +51,6 @@ export class History {
     const waits = options.waitForReplicas > 0;
     const settings = {
       ...options,
-      keepStateMs: KEEP_STATE_MS,
       waits,
       // Where replicas are waited for, nobody hears of it before they have it.
       send: waits ? undefined : isCluster(link.client) ? "SPUBLISH" : "PUBLISH",

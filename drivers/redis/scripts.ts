@@ -33,10 +33,14 @@ export function script(lua: string): RedisScript {
   return { lua, sha: createHash("sha1").update(lua).digest("hex") };
 }
 
+/**
+ * How long a channel's position outlives its last event at least: a week. Who comes back later is told
+ * that something may be lost.
+ */
+const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
+
 /** What is the same for every call of a driver, and therefore stands in the scripts: reading it costs. */
 export interface ScriptSettings {
-  /** How long a channel's state is kept. */
-  readonly keepStateMs: number;
   /** Most events that are kept. */
   readonly historySize: number;
   /** Their age. */
@@ -50,12 +54,25 @@ export interface ScriptSettings {
 }
 
 /**
+ * How long the keys live. With the first event of each beat, a tenth of the events' age, they get that
+ * time anew.
+ */
+function lifetimes({ historyTtlMs, idWindowMs }: ScriptSettings) {
+  const beatMs = Math.max(1, Math.floor(historyTtlMs / 10));
+  const longestMs = Math.max(historyTtlMs, idWindowMs);
+  const idsMs = 2 * longestMs + beatMs;
+  // Without the state all else is worth nothing.
+  const stateMs = Math.max(KEEP_STATE_MS, idsMs);
+  return { beatMs, longestMs, eventsMs: historyTtlMs + beatMs, idsMs, stateMs };
+}
+
+/**
  * Both scripts begin with it. ARGV: 1 a name for a new epoch, should one begin; 2 the server process
  * as the caller knows it, or nothing: asking Redis for it costs a third of a publish; 3 `1` where
  * writes are on disk before they are answered. `isAhead` says whether the caller has seen more than
  * is left.
  */
-function open({ keepStateMs, waits }: ScriptSettings, isAhead: string): string {
+function open(settings: ScriptSettings, isAhead: string): string {
   return `
 local call = redis.call
 local state = call('HMGET', KEYS[1], 'epoch', 'top', 'run', 'at', 'bornAt', 'bornTop', 'durable')
@@ -81,7 +98,7 @@ if not isWhole then
       -- Redis counts whole seconds since the second in which it started; taken for the end of that one.
       local uptime = tonumber(field(server, 'uptime_in_seconds'))
       local startedAt = (math.floor(now / 1000) - uptime + 1) * 1000
-      isWhole = ${waits} and startedAt <= lastAt
+      isWhole = ${settings.waits} and startedAt <= lastAt
     else
       isWhole = state[7] == '1' and durable == '1'
     end
@@ -95,7 +112,7 @@ if not (epoch and top) then
   call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
   epoch, top, lastAt, state = ARGV[1], 0, 0, {}
   call('HSET', KEYS[1], 'epoch', epoch, 'top', 0, 'run', run, 'durable', durable)
-  call('PEXPIRE', KEYS[1], ${keepStateMs})
+  call('PEXPIRE', KEYS[1], ${lifetimes(settings).stateMs})
 elseif not isWhole or ${isAhead} then
   epoch = ARGV[1]
   call('HSET', KEYS[1], 'epoch', epoch, 'run', run, 'durable', durable)
@@ -113,10 +130,8 @@ end
  * ARGV: 4 the pub/sub channel; then for each event its id and its record.
  */
 export function publishScript(settings: ScriptSettings): RedisScript {
-  const { keepStateMs, historySize, historyTtlMs, idWindowMs, send } = settings;
-  // Keys live on with the first event of each tenth of the events' age, and so much longer.
-  const beatMs = Math.max(1, Math.floor(historyTtlMs / 10));
-  const longestMs = Math.max(historyTtlMs, idWindowMs);
+  const { historySize, historyTtlMs, idWindowMs, send } = settings;
+  const { beatMs, longestMs, eventsMs, idsMs, stateMs } = lifetimes(settings);
   return script(`${open(settings, "false")}
 local at = time[1] .. string.format('%03d', ms)
 -- A clock that was set back must not put an event before the last one.
@@ -149,11 +164,11 @@ for i = 5, #ARGV, 2 do
 end
 if top > before and isDue then
   call('XTRIM', KEYS[2], 'MINID', '~', string.format('%.0f', math.max(0, now - ${historyTtlMs})))
-  call('PEXPIRE', KEYS[2], ${historyTtlMs + beatMs})
-  call('PEXPIRE', KEYS[3], ${2 * longestMs + beatMs})
+  call('PEXPIRE', KEYS[2], ${eventsMs})
+  call('PEXPIRE', KEYS[3], ${idsMs})
 end
 -- In any case something is written: a caller may wait until replicas have it.
-if top == before or isDue then call('PEXPIRE', KEYS[1], ${keepStateMs}) end
+if top == before or isDue then call('PEXPIRE', KEYS[1], ${stateMs}) end
 return answer
 `);
 }
@@ -168,7 +183,7 @@ return answer
 export function readScript(settings: ScriptSettings): RedisScript {
   return script(`${open(settings, "(ARGV[4] == epoch and tonumber(ARGV[5]) > top)")}
 -- A write to wait for: before it is on replicas, so is everything that is answered here.
-if ${settings.waits} then call('PEXPIRE', KEYS[1], ${settings.keepStateMs}) end
+if ${settings.waits} then call('PEXPIRE', KEYS[1], ${lifetimes(settings).stateMs}) end
 local entries = {}
 local missing = top - tonumber(ARGV[7])
 if ARGV[6] == epoch and missing > 0 and missing <= call('XLEN', KEYS[2]) then

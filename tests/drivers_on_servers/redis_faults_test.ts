@@ -242,6 +242,22 @@ Deno.test("guarantee 3: no event outlives its id in a stream that Redis trims a 
   }
 });
 
+for (const option of ["historyTtlMs", "idWindowMs"] as const) {
+  Deno.test(`a channel's position lives as long as what is stored, also with ${option} of ten days`, async () => {
+    await using server = await RedisServer.start();
+    await using stranger = server.stranger();
+    const tenDaysMs = 10 * 24 * 60 * 60_000;
+    await using a = nodeOn(server, { [option]: tenDaysMs });
+    await publish(a, "1");
+    const endOf = async (key: string) =>
+      Number(await stranger.redis.call("PEXPIRETIME", `${NAME}:${key}`));
+    const ends = { events: await endOf("events"), ids: await endOf("ids") };
+    const longest = Math.max(ends.events, ends.ids);
+    assert(longest > Date.now() + tenDaysMs - 60_000, "what is stored lives shorter");
+    assert(await endOf("state") >= longest, "what is stored lives on");
+  });
+}
+
 Deno.test("a channel's history is trimmed by age and by count, its position outlives it", async () => {
   await using server = await RedisServer.start();
   await using a = nodeOn(server, { historyTtlMs: 300, historySize: 10 });

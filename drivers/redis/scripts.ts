@@ -133,12 +133,19 @@ export function publishScript(settings: ScriptSettings): RedisScript {
   const { historySize, historyTtlMs, idWindowMs, send } = settings;
   const { beatMs, longestMs, eventsMs, idsMs, stateMs } = lifetimes(settings);
   return script(`${open(settings, "false")}
-local at = time[1] .. string.format('%03d', ms)
+local clock = time[1] .. string.format('%03d', ms)
 -- A clock that was set back must not put an event before the last one.
-if now < lastAt then now, at = lastAt, state[4] end
+local at = now < lastAt and state[4] or clock
 local answer, before = {epoch}, top
+-- What was evicted begins anew, and must not stay for ever.
 local isDue = math.floor(now / ${beatMs}) ~= math.floor(lastAt / ${beatMs})
+  or call('EXISTS', KEYS[2], KEYS[3]) < 2
 local bornAt, bornTop = tonumber(state[5] or 0), tonumber(state[6] or 0)
+if now < bornAt then
+  -- By a clock that was set back it would not grow older: it is as young as it can be.
+  bornAt = now
+  call('HSET', KEYS[1], 'bornAt', clock)
+end
 for i = 5, #ARGV, 2 do
   local id, record = ARGV[i], ARGV[i + 1]
   -- The first hash begins with the first event, so until there is a second, none is older.
@@ -152,7 +159,7 @@ for i = 5, #ARGV, 2 do
       -- Exactly: no event may outlive its id, and those before the newer hash lose theirs now.
       call('XTRIM', KEYS[2], 'MAXLEN', '=', top - bornTop)
       bornAt, bornTop, isDue = now, top, true
-      call('HSET', KEYS[1], 'bornAt', at, 'bornTop', known)
+      call('HSET', KEYS[1], 'bornAt', clock, 'bornTop', known)
     end
     -- The event first: nothing may know of one that could not be stored.
     call('XADD', KEYS[2], 'MAXLEN', '~', ${historySize}, at .. '-' .. known, 'r', record)

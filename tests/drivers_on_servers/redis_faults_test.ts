@@ -281,6 +281,59 @@ Deno.test("a channel's history is trimmed by age and by count, its position outl
   }
 });
 
+/** As the server's clock had written it that was an hour ahead, and is right again. */
+async function putAhead({ redis }: Stranger): Promise<void> {
+  const ahead = Date.now() + 60 * 60_000;
+  await redis.hset(`${NAME}:state`, { at: ahead, bornAt: ahead });
+  const entries = await redis.xrange(`${NAME}:events`, "-", "+");
+  await redis.del(`${NAME}:events`);
+  for (const [entry, fields] of entries) {
+    await redis.xadd(`${NAME}:events`, `${ahead}-${entry.split("-")[1]}`, ...fields);
+  }
+}
+
+Deno.test("guarantee 1: a clock that was set back puts no event before the last one", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  await using a = nodeOn(server);
+  const { position: first } = await publish(a, "1");
+  await putAhead(stranger);
+  await publish(a, "2");
+  await publish(a, "3");
+  const resumed = a.subscribe(CHANNEL, { after: { epoch: first?.epoch ?? "", offset: 0 } });
+  assertEquals((await resumed.ready).recovery, "ok");
+  const ids: string[] = [];
+  for await (const { id } of resumed) {
+    if (ids.push(id) === 3) break;
+  }
+  assertEquals(ids, ["1", "2", "3"]);
+});
+
+Deno.test("ids are put aside also after the clock was set back", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  await using a = nodeOn(server, { historySize: 2, idWindowMs: 1 });
+  await publish(a, "0");
+  await putAhead(stranger);
+  for (let i = 1; i <= 200; i++) await publish(a, `${i}`);
+  assert(await stranger.redis.hlen(`${NAME}:ids`) < 100, "none was put aside");
+});
+
+for (const fate of ["after the clock was set back", "when what was stored is evicted"]) {
+  Deno.test(`every key expires, also ${fate}`, async () => {
+    await using server = await RedisServer.start();
+    await using stranger = server.stranger();
+    await using a = nodeOn(server);
+    await publish(a, "1");
+    if (fate.includes("clock")) await putAhead(stranger);
+    await stranger.redis.del(`${NAME}:events`, `${NAME}:ids`);
+    await publish(a, "2");
+    const keys = await stranger.redis.keys("*");
+    assertEquals(keys.length, 3);
+    for (const key of keys) assert(await stranger.redis.pttl(key) > 0, `${key} stays for ever`);
+  });
+}
+
 Deno.test("guarantee 9: a client that was handed in is neither used, nor connected, nor closed", async () => {
   await using server = await RedisServer.start();
   await using stranger = server.stranger();

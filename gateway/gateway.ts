@@ -12,6 +12,7 @@ import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
 import { Access } from "./access.ts";
+import { Admission, answer } from "./admission.ts";
 import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
@@ -20,7 +21,6 @@ import { Flusher } from "./flusher.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { HttpPublish } from "./http_publish.ts";
-import { OriginPolicy } from "./origin.ts";
 import { SOCKET_BYTES } from "./outbound_queue.ts";
 import { PresenceFrames } from "./presence_frames.ts";
 import { Session, type SessionEnd, type SessionHost } from "./session.ts";
@@ -59,7 +59,7 @@ import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
  */
 export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   readonly #settings: GatewaySettings<Subject>;
-  readonly #origins: OriginPolicy;
+  readonly #admission: Admission;
   readonly #reporter: ErrorReporter;
   readonly #deadlines = new Deadlines();
   readonly #sessions = new Set<Session<Subject>>();
@@ -90,7 +90,14 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     this.#settings = settings;
     this.#httpPublish = settings.httpPublish &&
       new HttpPublish(settings.broadcaster, settings.httpPublish);
-    this.#origins = new OriginPolicy(settings.allowedOrigins);
+    this.#admission = new Admission({
+      settings,
+      outOfService: () => this.#outOfService(),
+      foreign: (origin) =>
+        this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", {
+          origin,
+        }),
+    });
     this.#reporter = new ErrorReporter(
       settings.onError,
       (error) => settings.logger?.error(error.message, { code: error.code, error }),
@@ -130,7 +137,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     this.#sse = new Sse({
       settings,
       deadlines: this.#deadlines,
-      refusal: (request) => this.#outOfService() ?? this.#foreign(request),
+      refusal: (request) => this.#admission.streamRefusal(request),
       connect: (stream, request) => this.#connect(stream, request, 2),
     });
   }
@@ -162,9 +169,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
 
   /** Whether a request is for this gateway: its path, or one below it. */
   match(request: Pick<UpgradeRequest, "url">): boolean {
-    const { path } = this.#settings;
-    const { pathname } = new URL(request.url);
-    return pathname === path || pathname.startsWith(path === "/" ? path : `${path}/`);
+    return this.#admission.match(request);
   }
 
   /**
@@ -212,21 +217,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
    * `undefined` for one that may. For glue to other listeners; `handler` asks by itself.
    */
   refusal(request: UpgradeRequest): Response | undefined {
-    const refused = this.#outOfService();
-    if (refused !== undefined) return refused;
-    const { path } = this.#settings;
-    if (new URL(request.url).pathname !== path) {
-      return answer(404, `Not found: this gateway is at ${path}`);
-    }
-    if (request.method !== "GET" || !isWebSocketHandshake(request)) {
-      const headers = { upgrade: "websocket", connection: "upgrade" };
-      return answer(
-        426,
-        "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on",
-        headers,
-      );
-    }
-    return this.#foreign(request);
+    return this.#admission.refusal(request);
   }
 
   #outOfService(): Response | undefined {
@@ -234,13 +225,6 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     if (this.#drain === undefined) return;
     const headers = { "retry-after": String(this.#drain.retryAfterSeconds) };
     return answer(503, "The gateway is draining", headers);
-  }
-
-  #foreign(request: UpgradeRequest): Response | undefined {
-    if (this.#origins.allows(request)) return;
-    const origin = request.headers.get("origin");
-    this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", { origin });
-    return answer(403, "This origin may not connect, see allowedOrigins");
   }
 
   /**
@@ -433,12 +417,4 @@ const ASKED_REVISION = /[?&]v=(\d+)/;
 /** What a client asks for with `?v=`, or the highest that is known here. */
 function revisionOf(url: string): Revision {
   return Number(ASKED_REVISION.exec(url)?.[1]) >= 2 ? 2 : 1;
-}
-
-function isWebSocketHandshake(request: UpgradeRequest): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
-}
-
-function answer(status: number, message: string, headers: HeadersInit = {}): Response {
-  return new Response(`${message}\n`, { status, headers });
 }

@@ -72,7 +72,7 @@ export class RedisDriver implements BroadcastDriver {
     this.#link = new Link(
       () => commandClient(template).on("refresh", place).on("ready", place),
       heartbeatMs,
-      hooks,
+      { ...hooks, beat: () => this.#history?.lookAgain() },
     );
     this.#commands = new Commands(this.#link, timeoutMs);
     this.leases = new RedisLeases(this.#commands, this.#names);

@@ -100,6 +100,17 @@ export class History {
     }
   }
 
+  /**
+   * An operator may have a server write to disk later from now on. That it writes sooner need not be
+   * noticed: it only makes a restart told that lost nothing.
+   */
+  async lookAgain(): Promise<void> {
+    const facts = this.#facts;
+    if (facts === undefined || facts.server instanceof Promise || !facts.server.isDurable) return;
+    const all = await Promise.all(mastersOf(this.#link.client).map(writesBeforeItAnswers));
+    if (all.includes(false)) facts.server = { ...facts.server, isDurable: false };
+  }
+
   #publish(
     channel: string,
     records: readonly EventRecord[],
@@ -178,18 +189,23 @@ export class History {
   }
 }
 
-/** A connection leads to one server process. In a cluster's client there are many, and others come. */
 async function factsOf(client: Redis | Cluster): Promise<ServerFacts> {
-  if (!isCluster(client)) {
-    const [isDurable, info] = await Promise.all([
-      writesBeforeItAnswers(client),
-      client.info("server").catch(() => ""),
-    ]);
-    assertVersion(info);
-    return { isDurable, run: /^run_id:(\w+)/m.exec(info)?.[1] ?? "" };
-  }
-  const all = await Promise.all(client.nodes("master").map(writesBeforeItAnswers));
-  return { isDurable: all.every(Boolean), run: "" };
+  const [all, run] = await Promise.all([
+    Promise.all(mastersOf(client).map(writesBeforeItAnswers)),
+    isCluster(client) ? "" : runOf(client),
+  ]);
+  return { isDurable: all.every((isDurable) => isDurable === true), run };
+}
+
+/** A connection leads to one server process. In a cluster's client there are many, and others come. */
+async function runOf(client: Redis): Promise<string> {
+  const info = await client.info("server").catch(() => "");
+  assertVersion(info);
+  return /^run_id:(\w+)/m.exec(info)?.[1] ?? "";
+}
+
+function mastersOf(client: Redis | Cluster): readonly Redis[] {
+  return isCluster(client) ? client.nodes("master") : [client];
 }
 
 /** One that does not tell its version, as some hosted ones, is taken for new enough. */
@@ -199,14 +215,14 @@ function assertVersion(info: string): void {
   throw new Error(`Redis ${version} is too old, ${MIN_VERSION}.0 or later is needed`);
 }
 
-/** A server that does not tell, as many a hosted one, counts as one that does not. */
-async function writesBeforeItAnswers(client: Redis): Promise<boolean> {
+/** Nothing where a server does not tell, as many a hosted one, or is not reached. */
+async function writesBeforeItAnswers(client: Redis): Promise<boolean | undefined> {
   try {
     const settings = listOf(await client.config("GET", "append*")).map(String);
     const valueOf = (name: string) => settings[settings.indexOf(name) + 1];
     return valueOf("appendonly") === "yes" && valueOf("appendfsync") === "always";
   } catch {
-    return false;
+    return undefined;
   }
 }
 

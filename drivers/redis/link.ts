@@ -14,6 +14,8 @@ export interface LinkHooks {
   up(): void;
   /** The connection is gone, or none could be made. */
   down(cause: unknown): void;
+  /** It is asked whether it still answers; what else may change with time is to be asked now. */
+  beat?(): void;
 }
 
 /**
@@ -157,6 +159,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
         connection.ping().then(answered, answered);
       }
     }
+    if (this.#state === "up") this.#hooks.beat?.();
   }
 
   readonly #onError = (error: unknown): void => {

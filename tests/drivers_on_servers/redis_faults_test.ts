@@ -127,6 +127,29 @@ Deno.test("guarantee 2: no number is given twice where one node has not heard th
   assertNotEquals(after?.epoch, lost?.epoch);
 });
 
+Deno.test("guarantee 2: that writes are on disk later now is noticed on a connection that stays", async () => {
+  await using server = await RedisServer.start("--appendfsync", "always");
+  await using stranger = server.stranger();
+  await using a = nodeOn(server, { heartbeatMs: 200 });
+  await publish(a, "1");
+  assertEquals(await stranger.redis.hget(`${NAME}:state`, "durable"), "1");
+  await stranger.redis.config("SET", "appendfsync", "everysec");
+  let kept = 1;
+  await until("the notice", async () => {
+    await publish(a, `${++kept}`);
+    return await stranger.redis.hget(`${NAME}:state`, "durable") === "0";
+  });
+  const { size } = await Deno.stat(server.appendFile);
+  const { position: lost } = await publish(a, "lost");
+  await server.kill();
+  // As if the power had failed before it was on disk.
+  await Deno.truncate(server.appendFile, size);
+  await server.restart();
+  const { position: after } = await publish(a, "after");
+  assertEquals(after?.offset, lost?.offset);
+  assertNotEquals(after?.epoch, lost?.epoch);
+});
+
 Deno.test("guarantee 2: a node that has seen more than is left ends the epoch", async () => {
   await using server = await RedisServer.start();
   await using a = nodeOn(server);

@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly repeatable: boolean;
   /** When it is over, if not as for all. */
   readonly timeoutMs?: number;
+  /** Hears of every attempt that failed. */
+  readonly failed?: (cause: unknown) => void;
 }
 
 /**
@@ -45,9 +47,9 @@ export class Commands {
    */
   async run<T>(
     call: (client: Redis | Cluster) => Promise<T>,
-    { repeatable, timeoutMs = this.#timeoutMs }: RunOptions,
+    { repeatable, timeoutMs = this.#timeoutMs, failed }: RunOptions,
   ): Promise<T> {
-    const attempts = new Attempts(this.#link, this.#pauses, Date.now() + timeoutMs);
+    const attempts = new Attempts(this.#link, this.#pauses, Date.now() + timeoutMs, failed);
     try {
       return await this.#deadlines.race(attempts.run(call, repeatable), timeoutMs);
     } catch (cause) {
@@ -113,14 +115,21 @@ class Attempts {
   readonly #link: Link;
   readonly #pauses: Pauses;
   readonly #deadline: number;
+  readonly #failed: ((cause: unknown) => void) | undefined;
   #stopWaiting: () => void = () => {};
   #state: "running" | "ended" = "running";
   lastError: unknown;
 
-  constructor(link: Link, pauses: Pauses, deadline: number) {
+  constructor(
+    link: Link,
+    pauses: Pauses,
+    deadline: number,
+    failed: ((cause: unknown) => void) | undefined,
+  ) {
     this.#link = link;
     this.#pauses = pauses;
     this.#deadline = deadline;
+    this.#failed = failed;
   }
 
   async run<T>(call: (client: Redis | Cluster) => Promise<T>, repeatable: boolean): Promise<T> {
@@ -130,6 +139,7 @@ class Attempts {
         return await call(this.#link.client);
       } catch (error) {
         this.lastError = error;
+        this.#failed?.(error);
         const isAnswer = error instanceof Error && error.name === "ReplyError";
         const isNotDone = isAnswer && NOT_DONE.test(error.message);
         const mayRepeat = isNotDone || (repeatable && !isAnswer);

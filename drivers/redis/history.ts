@@ -58,7 +58,7 @@ export class History {
     this.#publishScript = publishScript(settings);
     this.#readScript = readScript(settings);
     this.#batches = new Batches(
-      (channel, records, timeoutMs) => this.#publish(channel, records, timeoutMs),
+      (channel, records, timeoutMs, failed) => this.#publish(channel, records, timeoutMs, failed),
       options.timeoutMs,
       () => link.lastError,
     );
@@ -115,6 +115,7 @@ export class History {
     channel: string,
     records: readonly EventRecord[],
     timeoutMs: number,
+    failed: (cause: unknown) => void,
   ): Promise<readonly Position[]> {
     const name = this.#names.messages(channel);
     const args = [name, ...records.flatMap((record) => [record.id, encodeRecord(record)])];
@@ -130,7 +131,7 @@ export class History {
         );
       }
       return positions;
-    }, { repeatable: true, timeoutMs });
+    }, { repeatable: true, timeoutMs, failed });
   }
 
   #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {

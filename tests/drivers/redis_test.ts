@@ -213,6 +213,48 @@ Deno.test("a publish under way rejects in its own time, though newer ones of its
   assertEquals((await newer).offset, 3);
 });
 
+Deno.test("a publish whose time is over hears what went wrong on its channel, under way or before it was sent", async () => {
+  using time = new FakeTime();
+  const steps: string[] = [];
+  const first = Promise.withResolvers<void>();
+  const batches = new Batches(
+    async (_channel, records, timeoutMs, failed) => {
+      steps.push(`${records.map(({ id }) => id)}`);
+      if (steps.length === 1) await first.promise;
+      else {
+        failed("busy");
+        await new Promise((resolve) => setTimeout(resolve, timeoutMs));
+        throw new Error("over", { cause: "busy" });
+      }
+      return records.map(({ id }) => ({ epoch: "e", offset: Number(id) }));
+    },
+    1_000,
+    () => undefined,
+  );
+  const outcomes: string[] = [];
+  const publish = (id: number) =>
+    batches.publish("c", { id: `${id}`, event: "n", json: "1" }).then(
+      () => outcomes.push(`${id} resolves`),
+      ({ message, cause }) => outcomes.push(`${id}: ${message}, ${cause}`),
+    );
+  const all = [publish(1), publish(2)];
+  await time.tick(500);
+  all.push(publish(3));
+  first.resolve();
+  await time.tick(0);
+  all.push(publish(4));
+  await time.tick(1_000);
+  await Promise.all(all);
+  assertEquals(steps, ["1", "2,3"]);
+  assertEquals(outcomes, [
+    "1 resolves",
+    "2: No answer within 1000 ms, busy",
+    "3: over, busy",
+    "4: No answer within 1000 ms, Error: over",
+  ]);
+  assertEquals(time.pendingTimers, 0);
+});
+
 Deno.test("guarantee 6: what waits for Redis is bounded, and what is too much rejects at once", async () => {
   for (const [dataLength, fits] of [[1, 20_000], [1024 * 1024, 64]] as const) {
     const driver = new RedisDriver(

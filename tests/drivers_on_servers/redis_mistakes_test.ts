@@ -81,6 +81,15 @@ Deno.test("what Redis refused is printed without the data that it refused", asyn
   assertFalse(Deno.inspect(error).includes("nobody's business"));
 });
 
+Deno.test("every publish whose time is over says what Redis answered, also those that waited for another", async () => {
+  await using redis = await told("CONFIG", "SET", "min-replicas-to-write", "1");
+  await using broadcaster = new RedisBroadcaster({ url: redis.url, prefix: "a", timeoutMs: 300 });
+  const publish = () => broadcaster.publish("chat", { event: "message", data: 1 });
+  for (const message of await Promise.all([publish, publish, publish].map(messageOf))) {
+    assertMatch(message, /NOREPLICAS/);
+  }
+});
+
 mistake("Redis 6", async () => {
   await using redis = await RedisServer.start();
   await using old = new OldRedis(redis.port);

@@ -21,7 +21,7 @@ export interface BellOptions {
   readonly timeoutMs: number;
   /** Hears of every ring, and when LISTEN begins. */
   readonly onRing: () => void;
-  /** Hears once that LISTEN was taken and no ring comes, not even this node's own. */
+  /** Hears once that LISTEN was taken and no ring has ever come, not even this node's own. */
   readonly onDeaf: () => void;
   /** Tells whether this node is about to have stored more. */
   readonly isPublishing: () => boolean;
@@ -105,6 +105,7 @@ export class Bell {
   async #listen(url: string): Promise<void> {
     const { name, timeoutMs, onRing } = this.#options;
     const listen = template([`listen "${name}"`]);
+    const ask = template(["select"]);
     let hasHeard = false;
     while (!this.#isClosed()) {
       const client = new OwnClient(url, {
@@ -120,7 +121,7 @@ export class Bell {
       try {
         await this.#deadlines.race(client.sql(listen), timeoutMs);
         onRing();
-        while (await this.#isAlive()) hasHeard = true;
+        while (await this.#hears(() => client.sql(ask))) hasHeard = true;
         if (!hasHeard && this.#is("silent")) {
           hasHeard = true;
           this.#options.onDeaf();
@@ -133,13 +134,19 @@ export class Bell {
     }
   }
 
-  /** Waits for a ring, and when there is none for long, rings itself to hear whether it comes back. */
-  async #isAlive(): Promise<boolean> {
+  /**
+   * Waits for a ring, and when there is none for long, rings itself to hear whether it comes back. A
+   * server sends what it was told to notify of before it answers what it is asked afterwards, so the
+   * answer to `ask`, on the connection that listens, ends the wait: then nothing is on its way. Where
+   * the ring or the question fails there is no answer to that, and it rejects.
+   */
+  async #hears(ask: () => Promise<unknown>): Promise<boolean> {
     this.#set("silent");
     await this.#alarm.wait(SILENCE_MS);
     if (this.#is("silent")) {
-      this.ring();
-      await this.#alarm.wait(this.#options.timeoutMs);
+      const { timeoutMs } = this.#options;
+      await this.#deadlines.race(this.#store.ring(), timeoutMs);
+      await this.#deadlines.race(ask(), timeoutMs);
     }
     return this.#is("heard");
   }

@@ -1,9 +1,14 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
 import { PostgresBroadcaster } from "../../drivers/postgres.ts";
 import { Witness } from "../drivers/witness.ts";
 import { freePort } from "../servers/port.ts";
-import { PostgresBackend } from "./postgres_server.ts";
+import { PostgresBackend, type Stranger } from "./postgres_server.ts";
+import { until } from "./until.ts";
+
+/** Longer than a node is content with silence before it rings itself. */
+const FREEZE_MS = 7_000;
 
 const event = (id: string, data: unknown = null) => ({ event: "n", data, id });
 
@@ -184,6 +189,49 @@ Deno.test("a LISTEN that fell silent is noticed and said again", async () => {
   assertEquals(witness.idsOn("c"), ["1", ...ids, "last"]);
   assertEquals(witness.lost, []);
 });
+
+Deno.test("a server that freezes right after LISTEN is not taken for PgBouncer", async () => {
+  await using backend = await PostgresBackend.open({ timeoutMs: 1_000, pollIntervalMs: 600_000 });
+  const errors: string[] = [];
+  await using far = backend.node({ onError: ({ message }) => errors.push(message) });
+  const witness = await Witness.on(far, ["c"]);
+  await using stranger = backend.server.client();
+  await until("LISTEN", () => isListening(stranger));
+  backend.server.freeze();
+  // As long as the node takes to ring itself and to hear nothing of it.
+  await delay(FREEZE_MS);
+  backend.server.thaw();
+  await using near = backend.node();
+  await near.publish("c", event("heard"));
+  await witness.until("it", ({ count }) => count === 1);
+  assertEquals(errors, []);
+});
+
+Deno.test("a connection that falls silent right after LISTEN is not taken for PgBouncer's", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 600_000 });
+  const errors: string[] = [];
+  await using far = backend.node({
+    proxied: true,
+    onError: ({ message }) => errors.push(message),
+  });
+  const witness = await Witness.on(far, ["c"]);
+  await using stranger = backend.server.client();
+  await until("LISTEN", () => isListening(stranger));
+  // Only that connection dies, of a ring that gets lost on its way: nothing else is under way.
+  backend.proxy.swallow();
+  await stranger.sql`select pg_notify('broadcast.trial', '')`;
+  await until("the loss of it", () => Promise.resolve(backend.proxy.brokenCount === 1));
+  backend.proxy.heal();
+  await using near = backend.node();
+  await near.publish("c", event("heard"));
+  await witness.until("it", ({ count }) => count === 1);
+  assertEquals(errors, []);
+});
+
+async function isListening({ sql }: Stranger): Promise<boolean> {
+  const [row] = await sql`select from pg_stat_activity where query = 'listen "broadcast.trial"'`;
+  return row !== undefined;
+}
 
 Deno.test("guarantee 6: what waits for a server is bounded, and what is too much rejects at once", async () => {
   await using node = new PostgresBroadcaster({

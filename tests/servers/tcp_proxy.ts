@@ -7,6 +7,7 @@ export class TcpProxy implements AsyncDisposable {
   readonly #upstreamPort: number;
   readonly #pairs = new Set<readonly [client: Socket, upstream: Socket]>();
   #state: "passing" | "swallowing" = "passing";
+  #brokenCount = 0;
 
   private constructor(server: Server, port: number, upstreamPort: number) {
     this.#server = server;
@@ -27,6 +28,11 @@ export class TcpProxy implements AsyncDisposable {
   /** Connections that pass through it now. */
   get connectionCount(): number {
     return this.#pairs.size;
+  }
+
+  /** Connections that lost bytes, of all that there were. */
+  get brokenCount(): number {
+    return this.#brokenCount;
   }
 
   /** Resets every connection on both sides. New ones pass. */
@@ -65,7 +71,10 @@ export class TcpProxy implements AsyncDisposable {
     let isWhole = true;
     const pass = (from: Socket, to: Socket) => {
       from.on("data", (bytes) => {
-        isWhole &&= this.#state === "passing";
+        if (isWhole && this.#state === "swallowing") {
+          isWhole = false;
+          this.#brokenCount++;
+        }
         if (isWhole && !to.write(bytes)) {
           from.pause();
           to.once("drain", () => from.resume());

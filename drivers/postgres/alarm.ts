@@ -1,21 +1,24 @@
+/** Why a sleep ended. */
+export type Waking = "rung" | "over";
+
 /** A sleep that can be ended early. Rung while nobody sleeps, it ends the next sleep at once. */
 export class Alarm {
   #rung = false;
-  #wake: (() => void) | undefined;
+  #wake: ((by: Waking) => void) | undefined;
 
   /** Sleeps for so long, or until it is rung. One sleeper at a time. */
-  wait(ms: number): Promise<void> {
+  wait(ms: number): Promise<Waking> {
     if (this.#rung) {
       this.#rung = false;
-      return Promise.resolve();
+      return Promise.resolve("rung");
     }
     return new Promise((resolve) => {
-      const wake = () => {
+      const wake = (by: Waking) => {
         clearTimeout(timer);
         this.#wake = undefined;
-        resolve();
+        resolve(by);
       };
-      const timer = setTimeout(wake, ms);
+      const timer = setTimeout(wake, ms, "over");
       this.#wake = wake;
     });
   }
@@ -27,7 +30,7 @@ export class Alarm {
 
   ring(): void {
     if (this.#wake === undefined) this.#rung = true;
-    else this.#wake();
+    else this.#wake("rung");
   }
 }
 

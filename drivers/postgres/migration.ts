@@ -3,7 +3,10 @@ import { describe } from "../../core/options.ts";
 import { Names, type PostgresNames, sqlName } from "./names.ts";
 
 /** Version of the tables and functions below. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
+
+/** How long a node is remembered after its last mark; one that is alive leaves some every hour. */
+const MARKS_KEPT = "7 days";
 
 /**
  * The SQL that prepares a database, for people who run their migrations themselves. It may run any
@@ -35,8 +38,11 @@ export function postgresMigration(names: PostgresNames): string {
  * One statement, so that it is one transaction wherever it is pasted.
  *
  * - `store`: one row. `lineage` names the cluster, its timeline and the table: where they differ
- *   from what is stored, the data came from a backup or a replica, and every epoch is made anew. The
- *   same where a node has seen more of the log than there is now; `disowned` is where that ended.
+ *   from what is stored, the data came from a backup or a replica, and every epoch is made anew.
+ *   `generation` rises with every epoch, also where the tables were made anew in between.
+ * - `nodes`: how many marks each node has left, which nobody else counts for it. A node that remembers
+ *   more of them than are there, or more of the log, or a later epoch, tells by it that the server was
+ *   set back: every epoch is made anew.
  * - `channels`: the numbering. Its row lock, held to the commit, is what makes offsets dense.
  *   `changed` is the transaction that published last: readers ask for what may have become visible
  *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
@@ -45,8 +51,9 @@ export function postgresMigration(names: PostgresNames): string {
  * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock.
  */
 export function migration(names: Names): string {
-  const [store, channels, events, outbox, leases, leased] = [
+  const [store, nodes, channels, events, outbox, leases, leased] = [
     "store",
+    "nodes",
     "channels",
     "events",
     "outbox",
@@ -68,8 +75,19 @@ begin
     one boolean primary key default true check (one),
     version integer not null,
     epoch text not null,
-    lineage text not null,
-    disowned pg_lsn not null default '0/0'
+    generation bigint not null,
+    lineage text not null
+  );
+  if not exists (
+    select from pg_attribute where attrelid = '${store}'::regclass and attname = 'generation'
+  ) then
+    -- Made by version 1, whose nodes may still be at work.
+    alter table ${store} add generation bigint not null default 0;
+  end if;
+  create table if not exists ${nodes} (
+    node text collate "C" primary key,
+    marks bigint not null,
+    marked_at timestamptz not null default clock_timestamp()
   );
   create table if not exists ${channels} (
     channel text collate "C" primary key,
@@ -131,9 +149,11 @@ begin
     if found then
       return;
     end if;
-    insert into ${store} as s (version, epoch, lineage)
-    values (${SCHEMA_VERSION}, gen_random_uuid()::text, here)
-    on conflict (one) do update set epoch = excluded.epoch, lineage = excluded.lineage
+    insert into ${store} as s (version, epoch, generation, lineage)
+    values (${SCHEMA_VERSION}, gen_random_uuid()::text,
+      extract(epoch from clock_timestamp()) * 1000000, here)
+    on conflict (one) do update set epoch = excluded.epoch, lineage = excluded.lineage,
+      generation = greatest(s.generation + 1, excluded.generation)
     where s.lineage <> excluded.lineage;
     if found then
       perform from ${channels} c order by c.channel for update;
@@ -147,19 +167,44 @@ begin
   begin
     perform from ${names.of("tops")}(array[of_channel]) t where t.epoch = of_epoch and t.top < seen;
     if found then
-      update ${store} s set lineage = '';
+      -- Not once more where another node was faster.
+      update ${store} s set lineage = '' where s.epoch = of_epoch;
       perform ${names.of("check")}();
     end if;
   end;
   $body$;
 
-  create or replace function ${names.of("rewound")}(seen pg_lsn)
-  returns void language plpgsql ${settings} as $body$
+  create or replace function ${names.of("mark")}(
+    of_node text, seen_epoch text, seen_generation bigint, seen_marks bigint, seen_log pg_lsn
+  ) returns table (epoch text, generation bigint, marks bigint, log pg_lsn)
+  language plpgsql ${settings} as $body$
+  #variable_conflict use_column
   begin
-    if pg_current_wal_flush_lsn() < seen then
-      update ${store} s set lineage = '', disowned = seen where s.disowned < seen;
+    perform ${names.of("check")}();
+    perform from ${store} s
+    where s.generation < seen_generation or s.epoch = seen_epoch and (
+      pg_current_wal_flush_lsn() < seen_log or seen_marks > 0 and not exists (
+        select from ${nodes} n where n.node = of_node and n.marks >= seen_marks));
+    if found then
+      -- Not once more where another node was faster: then there is a younger epoch.
+      update ${store} s set lineage = '', generation = greatest(s.generation, seen_generation)
+      where s.generation < seen_generation or s.epoch = seen_epoch;
       perform ${names.of("check")}();
     end if;
+    -- A server that takes no writes for now can still be read.
+    if not current_setting('transaction_read_only')::boolean then
+      if seen_epoch is null then
+        delete from ${nodes} n where n.node = any (array(
+          select o.node from ${nodes} o where o.marked_at < now() - interval '${MARKS_KEPT}'
+          for update skip locked));
+      end if;
+      insert into ${nodes} as n (node, marks) values (of_node, coalesce(seen_marks, 0) + 1)
+      on conflict (node) do update
+      set marks = greatest(n.marks, excluded.marks), marked_at = excluded.marked_at;
+    end if;
+    return query
+    select s.epoch, s.generation, coalesce(n.marks, 0), pg_current_wal_flush_lsn()
+    from ${store} s left join ${nodes} n on n.node = of_node;
   end;
   $body$;
 
@@ -360,6 +405,7 @@ begin
   $body$;
 
   perform ${names.of("check")}();
+  update ${store} set version = ${SCHEMA_VERSION} where version < ${SCHEMA_VERSION};
 end
 $migration$;
 `;

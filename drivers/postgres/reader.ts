@@ -5,6 +5,7 @@ import type { Position } from "../../core/event.ts";
 import { explainPostgres } from "./advice.ts";
 import { Alarm, backoffMs } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
+import { Memory } from "./memory.ts";
 import type { ChannelTop, Row } from "./rows.ts";
 import type { Poll, Store } from "./store.ts";
 
@@ -43,13 +44,13 @@ export class Reader {
   readonly #entering = new Set<string>();
   /** With events to be read, those that waited longest first. */
   readonly #pending = new Set<string>();
+  readonly #memory: Memory;
   readonly #alarm = new Alarm();
   readonly #pause = new Alarm();
   #state: "open" | "closed" = "open";
   /** What the last poll said; unset, every channel has to be located anew. */
   #last: Poll | undefined;
-  /** How far the log was written when it was last seen: a server that ends before was set back. */
-  #written: string | undefined;
+  #hasReached = false;
   #outboxMs = Infinity;
   #refusal: string | undefined;
   #failure: unknown;
@@ -57,6 +58,7 @@ export class Reader {
 
   constructor(options: ReaderOptions) {
     this.#options = options;
+    this.#memory = new Memory(options.store);
   }
 
   open(): void {
@@ -121,7 +123,7 @@ export class Reader {
         if (this.#isClosed()) return;
         this.#failure = cause;
         this.#reportRefusal(cause);
-        if (this.#written !== undefined) this.#options.host.health("down", cause);
+        if (this.#hasReached) this.#options.host.health("down", cause);
         this.#last = undefined;
         await this.#pause.wait(backoffMs(failures++));
       }
@@ -133,7 +135,7 @@ export class Reader {
    * so is what keeps a node from its first connection.
    */
   #reportRefusal(cause: unknown): void {
-    const isOutage = failureOf(cause) !== "refused" && this.#written !== undefined;
+    const isOutage = failureOf(cause) !== "refused" && this.#hasReached;
     const reason = explainPostgres(cause);
     if (isOutage || this.#refusal === reason) return;
     this.#refusal = reason;
@@ -147,7 +149,11 @@ export class Reader {
     const { pollIntervalMs } = this.#options;
     const ms = Math.min(pollIntervalMs, this.#outboxMs);
     this.#outboxMs = ms < pollIntervalMs ? ms * 2 : Infinity;
-    await this.#alarm.wait(ms);
+    const markMs = this.#memory.dueMs;
+    if (markMs >= ms) return void await this.#alarm.wait(ms);
+    if (await this.#alarm.wait(markMs) === "rung") return;
+    await this.#memory.mark();
+    await this.#alarm.wait(ms - markMs);
   }
 
   async #step(): Promise<void> {
@@ -161,28 +167,33 @@ export class Reader {
       return this.#alarm.ring();
     }
     this.#last = poll;
-    this.#reached(poll);
+    this.#memory.saw(poll);
+    this.#reached();
     await this.#note(poll.changed, false);
     if (poll.outbox) {
       while (await store.drain() > 0) onDrained();
     }
     if (this.#pending.size > 0) await this.#readSlice();
+    if (this.#memory.dueMs === 0) await this.#memory.mark();
   }
 
-  /** Finds where every channel stands; from the poll before it on, changes are told. */
+  /**
+   * Finds where every channel stands; from the poll before it on, changes are told. The poll comes
+   * first for the sake of the next one, too: if both are answered by the same server, without a
+   * restart, then so was all in between. What was seen is noted from that next one on.
+   */
   async #locateAll(): Promise<Poll> {
     const { store } = this.#options;
-    await store.check();
-    if (this.#written !== undefined) await store.rewound(this.#written);
     const poll = await store.poll(undefined);
+    await this.#memory.mark();
     await this.#locate([...this.#channels.keys()], true);
     // Whoever was told that a channel is live may look how the backplane is.
-    this.#reached(poll);
+    this.#reached();
     return poll;
   }
 
-  #reached({ written }: Poll): void {
-    this.#written = written;
+  #reached(): void {
+    this.#hasReached = true;
     this.#options.host.health("up");
   }
 

@@ -13,6 +13,17 @@ export interface Entry {
   readonly record: EventRecord;
 }
 
+/** What a node knows to be stored, as the server told it. */
+export interface Mark {
+  readonly epoch: string;
+  /** Higher for a later epoch. */
+  readonly generation: string;
+  /** How many marks the node has left. */
+  readonly marks: string;
+  /** How far the log is written. */
+  readonly log: string;
+}
+
 /** What has changed since the poll before. */
 export interface Poll {
   /** Where the next poll goes on. */
@@ -20,7 +31,7 @@ export interface Poll {
   /** Another value tells of another server, or the same one started again. */
   readonly server: string;
   /** How far its log is written. */
-  readonly written: string;
+  readonly log: string;
   /** Something waits in the outbox. */
   readonly outbox: boolean;
   /** Channels that were published on. */
@@ -40,9 +51,8 @@ const CALLS = {
   read: 5,
   publish: 5,
   drain: 1,
-  check: 0,
+  mark: 5,
   regressed: 3,
-  rewound: 1,
   expire: 2,
   trim: 4,
   lease: 5,
@@ -108,12 +118,12 @@ export class Store {
   /** Tells what has changed since the cursor, or only where to begin. */
   async poll(since: string | undefined): Promise<Poll> {
     const rows = await this.#call("poll", [since ?? null]);
-    const [cursor, server, written, outbox] = rows[0] ?? [];
-    if (!isText(cursor) || !isText(server) || !isText(written)) {
+    const [cursor, server, log, outbox] = rows[0] ?? [];
+    if (!isText(cursor) || !isText(server) || !isText(log)) {
       throw new TypeError("PostgreSQL answered a poll without a cursor");
     }
     const changed = rows.map((row) => readTop(row.slice(4))).filter((top) => top !== undefined);
-    return { cursor, server, written, outbox: outbox === "t", changed };
+    return { cursor, server, log, outbox: outbox === "t", changed };
   }
 
   /** Tells where channels stand. */
@@ -134,19 +144,28 @@ export class Store {
     return rows.map(readRow).filter((row) => row !== undefined);
   }
 
-  /** Makes every epoch anew where the data is not of this server's line. */
-  async check(): Promise<void> {
-    await this.#call("check", []);
+  /**
+   * Leaves a mark of this node's. Every epoch is made anew where the data is not of this server's line,
+   * or without what the node's last mark proves to have been there.
+   */
+  async mark(node: string, last: Mark | undefined): Promise<Mark> {
+    const [row] = await this.#call("mark", [
+      node,
+      last?.epoch ?? null,
+      last?.generation ?? null,
+      last?.marks ?? null,
+      last?.log ?? null,
+    ]);
+    const [epoch, generation, marks, log] = row ?? [];
+    if (!isText(epoch) || !isText(generation) || !isText(marks) || !isText(log)) {
+      throw new TypeError("PostgreSQL took a mark without an answer");
+    }
+    return { epoch, generation, marks, log };
   }
 
   /** Makes every epoch anew, as a channel ends before an event that was seen on it. */
   async regressed(channel: string, { epoch, offset }: Position): Promise<void> {
     await this.#call("regressed", [channel, epoch, String(offset)]);
-  }
-
-  /** Makes every epoch anew, as the log ends before a place up to which it was written once. */
-  async rewound(written: string): Promise<void> {
-    await this.#call("rewound", [written]);
   }
 
   /** Removes some of what is older; the count tells whether there may be more. */
@@ -223,7 +242,7 @@ export class Store {
 
   async #migrate(): Promise<void> {
     const version = await this.#version();
-    if (version === undefined) {
+    if (version === undefined || version < SCHEMA_VERSION) {
       await this.#assertServer();
       await this.#client.run(template([migration(this.#names)]));
     } else if (version !== SCHEMA_VERSION) {
@@ -261,7 +280,6 @@ export class Store {
 }
 
 function call(name: string, parameters: number): TemplateStringsArray {
-  if (parameters === 0) return template([`select * from ${name}()`]);
   return template([`select * from ${name}(`, ...Array(parameters - 1).fill(", "), ")"]);
 }
 

@@ -1,10 +1,10 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
-import { PostgresBroadcaster } from "../../drivers/postgres.ts";
+import { PostgresBroadcaster, type PostgresClient } from "../../drivers/postgres.ts";
 import { Witness } from "../drivers/witness.ts";
 import { freePort } from "../servers/port.ts";
-import { PostgresBackend, type Stranger } from "./postgres_server.ts";
+import { PostgresBackend, type PostgresServer, type Stranger } from "./postgres_server.ts";
 import { until } from "./until.ts";
 
 /** Longer than a node is content with silence before it rings itself. */
@@ -61,6 +61,112 @@ Deno.test("a server that was set back to a backup numbers in new epochs, on all 
   await using resumed = node.subscribe("c", { after: lost });
   assertEquals((await resumed.ready).recovery, "lost");
 });
+
+Deno.test("a server that was set back, and written on past where it was, numbers in new epochs once the first is back that knows", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  const { server, proxy } = backend;
+  await using a = backend.node({ proxied: true });
+  await using b = backend.node({ proxied: true });
+  const away = [await Witness.on(a, ["c", "quiet"]), await Witness.on(b, ["c", "quiet"])];
+  await publishAll(a, ["1", "2"]);
+  await a.publish("quiet", event("1"));
+  await server.kill();
+  await server.save();
+  await server.restart();
+  const { position: lost } = await a.publish("c", event("3"));
+  for (const witness of away) {
+    await witness.until("all", ({ count }) => count === 4);
+    assertEquals(witness.lost, [], "after a restart with everything that was stored");
+  }
+  const end = await logEnd(server);
+  await server.kill();
+  await server.putBack();
+  // Those that know are kept away.
+  proxy.swallow();
+  await server.restart();
+  await writeOn(server, end);
+  await using near = backend.node();
+  const stayed = await Witness.on(near, ["c", "quiet"]);
+  await publishAll(near, ["other 3", "other 4"]);
+  await stayed.until("both", ({ count }) => count === 2);
+  assertEquals(stayed.seen.get("c")?.[0]?.position, lost, "nobody there can tell");
+  proxy.heal();
+  const witnesses = [...away, stayed];
+  for (const witness of witnesses) {
+    await witness.until("word of it", () => witness.lost.length === 2);
+  }
+  const { position } = await near.publish("c", event("5"));
+  assertNotEquals(position?.epoch, lost?.epoch);
+  for (const witness of witnesses) {
+    await witness.until("the next", () => witness.idsOn("c").includes("5"));
+    assertEquals(witness.lost.toSorted(), ["c", "quiet"], "once, whoever finds it out");
+  }
+  for (const witness of away) assertEquals(witness.idsOn("c"), ["1", "2", "3", "5"]);
+  await using resumed = near.subscribe("c", { after: lost });
+  assertEquals((await resumed.ready).recovery, "lost");
+});
+
+Deno.test("a server that is set back just when a node has found it as it was numbers in new epochs, too", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  const { server } = backend;
+  await using client = server.client({ backoff: false, max_lifetime: null });
+  const found = Promise.withResolvers<void>();
+  let atMark = () => Promise.resolve();
+  const sql: PostgresClient = Object.assign(
+    (template: TemplateStringsArray, ...parameters: (string | null)[]) => ({
+      raw: async () => {
+        const rows = await client.sql(template, ...parameters).raw();
+        if (template.join("").includes("_mark")) await atMark();
+        return rows;
+      },
+    }),
+    { listen: client.sql.listen },
+  );
+  await using node = new PostgresBroadcaster({
+    sql,
+    listen: false,
+    schema: "broadcast",
+    prefix: "trial",
+  });
+  const witness = await Witness.on(node, ["c"]);
+  await publishAll(node, ["1", "2"]);
+  await server.kill();
+  await server.save();
+  await server.restart();
+  const { position: lost } = await node.publish("c", event("3"));
+  await witness.until("all", ({ count }) => count === 3);
+  const end = await logEnd(server);
+  await server.kill();
+  atMark = async () => {
+    atMark = () => Promise.resolve();
+    await server.kill();
+    await server.putBack();
+    await server.restart();
+    await writeOn(server, end);
+    await using near = backend.node();
+    await publishAll(near, ["other 3", "other 4"]);
+    found.resolve();
+  };
+  await server.restart();
+  await found.promise;
+  await witness.until("word of it", () => witness.lost.length === 1);
+  const { position } = await node.publish("c", event("5"));
+  assertNotEquals(position?.epoch, lost?.epoch);
+});
+
+/** Writes until the server's log has grown past an end that it had before it was set back. */
+async function writeOn(server: PostgresServer, end: bigint): Promise<void> {
+  await using stranger = server.client();
+  await stranger.sql`create table written as select generate_series(1, 9999) as n`;
+  while (await logEnd(server) <= end) await stranger.sql`update written set n = n + 1`;
+}
+
+/** How far the server's log is written, in bytes. */
+async function logEnd(server: PostgresServer): Promise<bigint> {
+  await using stranger = server.client();
+  const [row] = await stranger.sql`select pg_current_wal_flush_lsn() - '0/0'::pg_lsn as bytes`;
+  return BigInt(row?.bytes);
+}
 
 Deno.test("files that were set back while no node was alive: the statement in the guide makes new epochs", async () => {
   await using backend = await PostgresBackend.open();
@@ -179,6 +285,12 @@ Deno.test("a LISTEN that fell silent is noticed and said again", async () => {
   const witness = await Witness.on(far, ["c"]);
   await publishAll(near, ["1"]);
   await witness.until("the first", ({ count }) => count === 1);
+  // Then it has nothing more to say by itself.
+  await using stranger = backend.server.client();
+  await until("its mark", async () => {
+    const [row] = await stranger.sql`select max(marks)::int as most from broadcast.trial_nodes`;
+    return row?.most === 2;
+  });
   // The connection dies of the rings that get lost on their way; nothing else is told of it.
   const ids = Array.from({ length: 20 }, (_, i) => `lost ring ${i}`);
   backend.proxy.swallow();

@@ -1,14 +1,27 @@
 import type { Cluster, Redis } from "ioredis";
+import { reasonOf } from "../../core/reason.ts";
 import { isCluster, subscriberClient } from "./client.ts";
 import type { Feed } from "./feed.ts";
 import { hashSlot } from "./hash_slot.ts";
+import { Pauses } from "./pauses.ts";
 import { type SubscribeCommands, Subscriber, type SubscriberHooks } from "./subscriber.ts";
+
+/** Between two questions for the slots: the masters tell each other of a move within a second or so. */
+const REFRESH_MS = 50;
 
 /** In a cluster a channel's messages stay with the shard that holds its keys. */
 const SHARDED: SubscribeCommands = {
   message: "smessage",
   // One command takes names of one slot only.
-  subscribe: (client, names) => Promise.all(names.map((name) => client.ssubscribe(name))),
+  subscribe: (client, names) =>
+    Promise.all(names.map(async (name) => {
+      try {
+        await client.ssubscribe(name);
+      } catch (error) {
+        if (!reasonOf(error).startsWith("MOVED")) throw error;
+        client.emit("moved");
+      }
+    })),
   unsubscribe: (client, name) => client.sunsubscribe(name),
 };
 
@@ -23,6 +36,8 @@ export class ClusterSubscriber {
   /** Where each name is subscribed. */
   readonly #homes = new Map<string, string>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #pauses = new Pauses();
+  #isRefreshDue = false;
   #lastError: unknown;
 
   /** `cluster` is the driver's client of now, which knows the slots. */
@@ -57,6 +72,7 @@ export class ClusterSubscriber {
 
   async close(): Promise<void> {
     this.#feeds.clear();
+    this.#pauses.close();
     for (const address of this.#shards.keys()) this.#end(address);
     await Promise.all(this.#ending);
   }
@@ -94,19 +110,45 @@ export class ClusterSubscriber {
     const nodes = isCluster(cluster) ? cluster.nodes("all") : [];
     const master = nodes.find((node) => addressOf(node) === address);
     if (master === undefined) return undefined;
-    const shard = new Subscriber(() => subscriberClient(master), this.#heartbeatMs, SHARDED, {
+    const connect = () => {
+      const client = subscriberClient(master);
+      return client.on("moved", () => this.#takenBack(address, client));
+    };
+    const shard = new Subscriber(connect, this.#heartbeatMs, SHARDED, {
       message: this.#hooks.message,
       up: this.#hooks.up,
       down: (cause) => {
         this.#lastError = cause;
         this.#hooks.down(cause);
         // Its slots may have another master by now.
-        const cluster = this.#cluster();
-        if (isCluster(cluster) && cluster.status === "ready") cluster.refreshSlotsCache();
+        this.#refresh();
       },
     });
     this.#shards.set(address, shard);
     return shard;
+  }
+
+  /**
+   * A master that gives a slot away ends our subscriptions to its channels. They are placed anew, also
+   * where the slot has come back meanwhile.
+   */
+  async #takenBack(address: string, client: Redis): Promise<void> {
+    const subscriptions = client.condition?.subscriber;
+    const kept = new Set(subscriptions ? subscriptions.channels("ssubscribe") : []);
+    for (const [name, home] of this.#homes) {
+      const feed = this.#feeds.get(name);
+      if (home === address && feed !== undefined && !kept.has(name)) this.#leaveHome(name, feed);
+    }
+    if (this.#isRefreshDue) return;
+    this.#isRefreshDue = true;
+    await this.#pauses.wait(REFRESH_MS);
+    this.#isRefreshDue = false;
+    this.#refresh();
+  }
+
+  #refresh(): void {
+    const cluster = this.#cluster();
+    if (isCluster(cluster) && cluster.status === "ready") cluster.refreshSlotsCache();
   }
 
   #end(address: string): void {

@@ -1,6 +1,7 @@
 import { type Cluster, Command, type Redis } from "ioredis";
 import { Deadlines } from "../../core/deadline.ts";
 import { reasonOf } from "../../core/reason.ts";
+import { isCluster } from "./client.ts";
 import type { Link } from "./link.ts";
 import { Pauses } from "./pauses.ts";
 import type { RedisScript } from "./scripts.ts";
@@ -9,7 +10,7 @@ import type { RedisScript } from "./scripts.ts";
 const RETRY_MS = 50;
 
 /** What a server answers that has done nothing, and may do it in a moment. */
-const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS)\b/;
+const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MOVED|ASK)\b/;
 
 /** How to run a call. */
 export interface RunOptions {
@@ -146,6 +147,9 @@ class Attempts {
         if (!mayRepeat || this.#isOver) throw error;
         // The master has become a replica: there is another by now, or soon.
         if (reasonOf(error).startsWith("READONLY")) this.#link.renew(error);
+        // The client follows by itself, but not where others of its pipeline were answered.
+        const { client } = this.#link;
+        if (reasonOf(error).startsWith("MOVED") && isCluster(client)) client.refreshSlotsCache();
       }
       await this.#pauses.wait(RETRY_MS);
       if (this.#isOver) throw this.lastError;

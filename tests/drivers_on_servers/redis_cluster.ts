@@ -3,7 +3,7 @@ import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/re
 import type { DriverBroadcaster } from "../../core/mod.ts";
 import type { NodeOptions, TrialBackend } from "../drivers/trial.ts";
 import { freePort } from "../servers/port.ts";
-import { RedisServer } from "./redis_server.ts";
+import { RedisServer, type Stranger } from "./redis_server.ts";
 import { until } from "./until.ts";
 
 const SLOTS = 16_384;
@@ -60,6 +60,35 @@ export class ClusterBackend implements TrialBackend {
       ...this.#options,
       ...options,
     });
+  }
+
+  /** Moves a slot to another master, as `redis-cli --cluster reshard` does; `amid` is half-way. */
+  async move(
+    slot: number,
+    from: RedisServer,
+    to: RedisServer,
+    amid: () => Promise<void> = async () => {},
+  ): Promise<void> {
+    await using source = from.stranger();
+    await using target = to.stranger();
+    const cluster = (on: Stranger, ...args: string[]) => on.redis.call("CLUSTER", ...args);
+    const [sourceId, targetId] = [
+      String(await cluster(source, "MYID")),
+      String(await cluster(target, "MYID")),
+    ];
+    await cluster(target, "SETSLOT", `${slot}`, "IMPORTING", sourceId);
+    await cluster(source, "SETSLOT", `${slot}`, "MIGRATING", targetId);
+    const migrate = async (most: number) => {
+      const keys = await source.redis.cluster("GETKEYSINSLOT", slot, most);
+      const args = ["127.0.0.1", to.port, "", 0, 5_000, "KEYS", ...keys];
+      if (keys.length > 0) await source.redis.call("MIGRATE", ...args);
+      return keys.length;
+    };
+    await migrate(1);
+    await amid();
+    while (await migrate(100) > 0);
+    await cluster(target, "SETSLOT", `${slot}`, "NODE", targetId);
+    await cluster(source, "SETSLOT", `${slot}`, "NODE", targetId);
   }
 
   async kill(): Promise<void> {

@@ -60,10 +60,9 @@ export class RedisDriver implements BroadcastDriver {
         'Cannot create a RedisBroadcaster: option "waitForReplicas" is not for a cluster',
       );
     }
-    const changed = (cause?: unknown) => this.#onChange(cause);
     const hooks = {
-      up: changed,
-      down: changed,
+      up: () => this.#onUp(),
+      down: (cause: unknown) => this.#onDown(cause),
       message: (feed: Feed, text: string) => this.#onMessage(feed, text),
     };
     const place = () => {
@@ -112,7 +111,7 @@ export class RedisDriver implements BroadcastDriver {
     const name = this.#names.messages(channel);
     const feed = new Feed(channel, {
       top: (channel, seen) => this.#history?.top(channel, seen) ?? Promise.resolve(undefined),
-      live: () => this.#onChange(undefined),
+      live: () => this.#onUp(),
       report: (channel, rule, cause) => this.#report(channel, rule, cause),
     }, sink);
     const close = async () => {
@@ -181,17 +180,18 @@ export class RedisDriver implements BroadcastDriver {
   }
 
   /** Redis is reached as soon as every channel is in step again. */
-  #onChange(cause: unknown): void {
-    if (this.#state === "closed") return;
-    const isUp = this.#link.isUp && this.#subscriber.isUp;
-    if (isUp && [...this.#feeds].some((feed) => feed.isBehind)) return;
-    if (isUp) {
-      this.#state = "up";
-      this.#host?.health("up");
-    } else if (this.#state === "up") {
+  #onUp(): void {
+    if (this.#state === "closed" || !this.#link.isUp || !this.#subscriber.isUp) return;
+    if ([...this.#feeds].some((feed) => feed.isBehind)) return;
+    this.#state = "up";
+    this.#host?.health("up");
+  }
+
+  #onDown(cause: unknown): void {
+    if (this.#state === "up") {
       this.#state = "down";
       this.#host?.health("down", new Error(explainRedis(cause), { cause }));
-    } else if (this.#state === "connecting" && cause !== undefined) {
+    } else if (this.#state === "connecting") {
       this.#reportUnreached(cause);
     }
   }

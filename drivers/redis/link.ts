@@ -112,6 +112,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
         failures = 0;
         this.#setUp();
         await given.promise;
+        this.#lastError ??= new Error("The connection was closed");
       } catch (error) {
         this.#lastError ??= error;
       }

@@ -82,3 +82,17 @@ Deno.test("guarantees 1, 2: slots of a cluster that move, and come back at once,
 function byNumber(a: string, b: string): number {
   return Number(a.split("-")[1]) - Number(b.split("-")[1]);
 }
+
+Deno.test("health is not down because a channel is the first on its master", async () => {
+  await using backend = await ClusterBackend.open();
+  const [first, second] = backend.masters;
+  assert(first !== undefined && second !== undefined);
+  const changes: string[] = [];
+  await using node = backend.node({ onHealth: (c) => changes.push(`${c.new} ${c.cause}`) });
+  const witness = await Witness.on(node, ["b", "f", "n"]);
+  await Witness.on(node, ["s", "c", "d", "w"]);
+  await backend.move(hashSlot("b"), first, second);
+  await node.publish("b", { event: "n", data: null, id: "after" });
+  await witness.until("after", () => witness.idsOn("b").includes("after"));
+  assertEquals(changes, ["up undefined"]);
+});

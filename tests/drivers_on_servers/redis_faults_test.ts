@@ -395,3 +395,20 @@ async function hasConnections(stranger: Stranger, count: number): Promise<boolea
   const list = String(await stranger.redis.client("LIST"));
   return list.trim().split("\n").length === count;
 }
+
+Deno.test("why health is down is told, also where the server only closed the connection", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  const reasons: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<void>();
+  await using node = nodeOn(server, {
+    onHealth: ({ new: state, cause }) => {
+      if (state === "down") reasons.push(String(cause));
+      if (state === "up" && reasons.length > 0) resolve();
+    },
+  });
+  await Witness.on(node, [CHANNEL]);
+  await stranger.redis.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await promise;
+  assertEquals(reasons, ["Error: The connection was closed"]);
+});

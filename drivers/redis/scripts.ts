@@ -98,7 +98,8 @@ if not isWhole then
       -- Redis counts whole seconds since the second in which it started; taken for the end of that one.
       local uptime = tonumber(field(server, 'uptime_in_seconds'))
       local startedAt = (math.floor(now / 1000) - uptime + 1) * 1000
-      isWhole = ${settings.waits} and startedAt <= lastAt
+      -- A time that is still to come is of a clock that was ahead, and proves nothing.
+      isWhole = ${settings.waits} and startedAt <= lastAt and lastAt <= now
     else
       isWhole = state[7] == '1' and durable == '1'
     end

@@ -332,6 +332,31 @@ Deno.test("guarantee 1: a clock that was set back puts no event before the last 
   assertEquals(ids, ["1", "2", "3"]);
 });
 
+Deno.test("guarantee 2: a clock that was ahead does not make a replica look as if it had been there all the time", async () => {
+  await using master = await RedisServer.start("--repl-diskless-sync-delay", "0");
+  await using older = await RedisServer.start("--replicaof", "127.0.0.1", `${master.port}`);
+  const options = { waitForReplicas: 1, timeoutMs: 20_000 };
+  await using before = nodeOn(master, options);
+  const { position: seen } = await publish(before, "before");
+  {
+    await using stranger = master.stranger();
+    await putAhead(stranger);
+  }
+  await using younger = await RedisServer.start(
+    ...["--replicaof", "127.0.0.1", `${master.port}`, "--repl-diskless-sync-delay", "0"],
+  );
+  await using stranger = younger.stranger();
+  await until("a copy", async () => await stranger.redis.exists(`${NAME}:state`) === 1);
+  await stranger.redis.replicaof("NO", "ONE");
+  {
+    await using operator = older.stranger();
+    await operator.redis.replicaof("127.0.0.1", younger.port);
+  }
+  await using after = nodeOn(younger, options);
+  const { position: next } = await publish(after, "after");
+  assertNotEquals(next?.epoch, seen?.epoch);
+});
+
 Deno.test("ids are put aside also after the clock was set back", async () => {
   await using server = await RedisServer.start();
   await using stranger = server.stranger();

@@ -143,7 +143,7 @@ export class ClusterSubscriber {
     this.#isRefreshDue = true;
     await this.#pauses.wait(REFRESH_MS);
     this.#isRefreshDue = false;
-    this.#refresh();
+    if (this.#feeds.size > 0) this.#refresh();
   }
 
   #refresh(): void {

@@ -9,17 +9,20 @@ export class Deadlines {
   readonly #pending = new Set<(reason: string) => void>();
   #state: "open" | "closed" = "open";
 
-  /** Settles as the answer does, or rejects after `ms` milliseconds, on `close()` and after it. */
-  race<T>(answer: T | Promise<T>, ms: number): Promise<T> {
+  /**
+   * Settles as the answer does, or rejects after `ms` milliseconds, on `close()` and after it. Where
+   * it is known by then why there is no answer, `why` says so.
+   */
+  race<T>(answer: T | Promise<T>, ms: number, why?: () => unknown): Promise<T> {
     // What was answered at once, as most rules do, needs no timer.
     if (!isThenable(answer) && this.#state === "open") return Promise.resolve(answer);
     return new Promise((resolve, reject) => {
-      const giveUp = (reason: string) => {
+      const giveUp = (reason: string, cause?: unknown) => {
         clearTimeout(timer);
         this.#pending.delete(giveUp);
-        reject(new Error(reason));
+        reject(new Error(reason, cause === undefined ? {} : { cause }));
       };
-      const timer = setTimeout(() => giveUp(`No answer within ${ms} ms`), ms);
+      const timer = setTimeout(() => giveUp(`No answer within ${ms} ms`, why?.()), ms);
       this.#pending.add(giveUp);
       if (this.#state === "closed") giveUp(CLOSED);
       Promise.resolve(answer).then(resolve, reject).finally(() => {

@@ -20,7 +20,11 @@ const ADVICE: Advice = [
     /^prepared statement/,
     'behind PgBouncer in transaction mode set "prepare" and "listen" to false',
   ],
-  [/read-only transaction/, "this is a standby; give the address of the primary"],
+  [/lock timeout$/, "a transaction holds a lock on these tables and does not end"],
+  [
+    /read-only transaction|^recovery is in progress/,
+    "this is a standby; give the address of the primary",
+  ],
   [/^No answer within/, "the server hangs, or is no PostgreSQL"],
   ...NETWORK_ADVICE,
 ];

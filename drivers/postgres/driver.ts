@@ -110,7 +110,10 @@ export class PostgresDriver implements BroadcastDriver {
   async publish(channel: string, record: EventRecord): Promise<Position> {
     this.#assertOpen("publish");
     assertStorable(record);
-    return await this.#within(this.#commit.publish(channel, record));
+    return await this.#within(
+      this.#commit.publish(channel, record),
+      () => this.#commit.hindrance,
+    );
   }
 
   /** Puts an event into the outbox as part of the application's transaction, without any lock. */
@@ -206,8 +209,8 @@ export class PostgresDriver implements BroadcastDriver {
     return last === top.offset ? { complete: true, events, top } : { complete: false, top };
   }
 
-  #within<T>(answer: PromiseLike<T>): Promise<T> {
-    return this.#deadlines.race(Promise.resolve(answer), this.#options.timeoutMs);
+  #within<T>(answer: PromiseLike<T>, why?: () => unknown): Promise<T> {
+    return this.#deadlines.race(Promise.resolve(answer), this.#options.timeoutMs, why);
   }
 
   #assertOpen(action: string): void {

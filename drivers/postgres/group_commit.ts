@@ -27,6 +27,8 @@ export class GroupCommit {
   readonly #pause = new Alarm();
   #queue: Waiting[] = [];
   #bytes = 0;
+  /** Why nothing gets through, since when something did. */
+  #failure: unknown;
   #state: "idle" | "busy" | "closed" = "idle";
 
   constructor(store: Store, timeoutMs: number, onStored: () => void) {
@@ -50,6 +52,12 @@ export class GroupCommit {
     });
   }
 
+  /** What a publish waits for that has no answer, as far as is known. */
+  get hindrance(): unknown {
+    if (this.#failure !== undefined || this.#queue.length === 0) return this.#failure;
+    return new Error(`Too slow: ${this.#queue.length} events wait for PostgreSQL`);
+  }
+
   /** Whether events are on their way to the server. */
   get isBusy(): boolean {
     return this.#state === "busy";
@@ -64,6 +72,7 @@ export class GroupCommit {
 
   async #run(): Promise<void> {
     this.#state = "busy";
+    this.#failure = undefined;
     // What the same turn publishes goes along.
     await undefined;
     while (this.#queue.length > 0) await this.#commit(this.#take());
@@ -86,11 +95,13 @@ export class GroupCommit {
     for (let failures = 0; batch.length > 0; failures++) {
       try {
         const positions = await this.#store.publish(batch);
+        this.#failure = undefined;
         for (const [index, position] of positions.entries()) batch[index]?.resolve(position);
         this.#onStored();
         return;
       } catch (cause) {
         if (failureOf(cause) === "refused") return await this.#refuse(batch, cause);
+        this.#failure = cause;
         const pauseMs = backoffMs(failures);
         // While there is time to say why.
         batch = this.#withTime(batch, pauseMs, cause);

@@ -1,10 +1,11 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
-import { PostgresBroadcaster, type PostgresClient } from "../../drivers/postgres.ts";
+import { PostgresBroadcaster } from "../../drivers/postgres.ts";
 import { Witness } from "../drivers/witness.ts";
 import { freePort } from "../servers/port.ts";
 import { PostgresBackend, type PostgresServer, type Stranger } from "./postgres_server.ts";
+import { tapped } from "./tapped.ts";
 import { until } from "./until.ts";
 
 /** Longer than a node is content with silence before it rings itself. */
@@ -109,19 +110,14 @@ Deno.test("a server that was set back, and written on past where it was, numbers
 Deno.test("a server that is set back just when a node has found it as it was numbers in new epochs, too", async () => {
   await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
   const { server } = backend;
-  await using client = server.client({ backoff: false, max_lifetime: null });
+  await using client = server.client({ backoff: false });
   const found = Promise.withResolvers<void>();
   let atMark = () => Promise.resolve();
-  const sql: PostgresClient = Object.assign(
-    (template: TemplateStringsArray, ...parameters: (string | null)[]) => ({
-      raw: async () => {
-        const rows = await client.sql(template, ...parameters).raw();
-        if (template.join("").includes("_mark")) await atMark();
-        return rows;
-      },
-    }),
-    { listen: client.sql.listen },
-  );
+  const sql = tapped(client.sql, async (statement, run) => {
+    const rows = await run();
+    if (statement.includes("_mark")) await atMark();
+    return rows;
+  });
   await using node = new PostgresBroadcaster({
     sql,
     listen: false,
@@ -344,6 +340,24 @@ async function isListening({ sql }: Stranger): Promise<boolean> {
   const [row] = await sql`select from pg_stat_activity where query = 'listen "broadcast.trial"'`;
   return row !== undefined;
 }
+
+Deno.test("a publish that waits for somebody's lock until its time is over hears of the lock", async () => {
+  // Time for two waits, each as long as a publish waits for a lock, and for a part of a third.
+  await using backend = await PostgresBackend.open({ timeoutMs: 7_000 });
+  await using node = backend.node();
+  await node.publish("c", event("before"));
+  await using stranger = backend.server.client();
+  await stranger.sql.begin(async (tx) => {
+    await tx`select from broadcast.trial_channels where channel = 'c' for update`;
+    const error = await assertRejects(() => node.publish("c", event("1")), BroadcastPublishError);
+    assertEquals(
+      error.message,
+      'Cannot publish on channel "c": canceling statement due to lock timeout: ' +
+        "a transaction holds a lock on these tables and does not end",
+    );
+  });
+  assertEquals(node.health, "up");
+});
 
 Deno.test("guarantee 6: what waits for a server is bounded, and what is too much rejects at once", async () => {
   await using node = new PostgresBroadcaster({

@@ -1,16 +1,17 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { delay } from "@std/async";
 import postgres from "postgres";
 import { BroadcastConfigError, BroadcastPublishError } from "../../core/mod.ts";
 import {
   PostgresBroadcaster,
   type PostgresBroadcasterOptions,
-  type PostgresClient,
   postgresMigration,
 } from "../../drivers/postgres.ts";
 import { Client } from "../../drivers/postgres/client.ts";
@@ -20,6 +21,7 @@ import { Store } from "../../drivers/postgres/store.ts";
 import { Witness } from "../drivers/witness.ts";
 import { PostgresServer } from "./postgres_server.ts";
 import { Stage } from "./postgres_stage.ts";
+import { tapped } from "./tapped.ts";
 
 let server: PostgresServer;
 
@@ -105,22 +107,17 @@ Deno.test("all channels of a node are read by one loop, which asks for what has 
   let running = 0;
   let most = 0;
   let polled = Promise.withResolvers<void>();
-  const sql: PostgresClient = Object.assign(
-    (template: TemplateStringsArray, ...parameters: (string | null)[]) => ({
-      raw: async () => {
-        statements.push(template.join("?"));
-        most = Math.max(most, ++running);
-        try {
-          return await stranger.sql(template, ...parameters).raw();
-        } finally {
-          running--;
-          polled.resolve();
-          polled = Promise.withResolvers();
-        }
-      },
-    }),
-    { listen: stranger.sql.listen },
-  );
+  const sql = tapped(stranger.sql, async (statement, run) => {
+    statements.push(statement);
+    most = Math.max(most, ++running);
+    try {
+      return await run();
+    } finally {
+      running--;
+      polled.resolve();
+      polled = Promise.withResolvers();
+    }
+  });
   const node = stage.node({ sql, listen: false, pollIntervalMs: 10 });
   await Witness.on(node, Array.from({ length: 200 }, (_, i) => `c.${i}`));
   statements.length = 0;
@@ -160,6 +157,21 @@ Deno.test("a node that closes right after its last publish calls the others for 
     await near.close();
     await witness.until("the last", () => witness.idsOn("c").at(-1) === `${round}.20`);
   }
+});
+
+Deno.test("a publish whose turn does not come in time hears how many wait", async () => {
+  await using stage = new Stage(server);
+  const sql = tapped(stage.sql, async (statement, run) => {
+    // A slow server: at most twenty statements fit into the time, and these events take thirty.
+    if (statement.includes("_publish")) await delay(100);
+    return await run();
+  });
+  const node = stage.node({ sql, listen: false, timeoutMs: 2_000 });
+  const all = Array.from({ length: 8_000 }, (_, i) => node.publish("c", event(`${i}`)));
+  const outcomes = await Promise.allSettled(all);
+  assertEquals(outcomes[0]?.status, "fulfilled");
+  const error = await assertRejects(() => all.at(-1) ?? Promise.resolve(), BroadcastPublishError);
+  assertMatch(error.message, /^Cannot publish on channel "c": Too slow: \d+ events wait for Postg/);
 });
 
 Deno.test("what commits late is read, though later commits were read before", async () => {

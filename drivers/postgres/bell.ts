@@ -73,8 +73,9 @@ export class Bell {
     }
     do {
       this.#ringing = "busy";
-      // Nobody misses more than a poll's time, and who publishes hears of the outage otherwise.
-      await this.#store.ring().catch(() => {});
+      // Once more on a new connection, if it was only that. Otherwise nobody misses more than a poll's
+      // time, and who publishes hears of the outage.
+      await this.#store.ring().catch(() => this.#store.ring()).catch(() => {});
       if (this.#options.isPublishing()) await this.#rest.wait(REST_MS);
     } while (this.#wantsAgain());
     this.#ringing = "idle";

@@ -81,6 +81,17 @@ Deno.test("a role that may only change rows works on tables that were made for i
   assertEquals(stage.errors, []);
 });
 
+Deno.test("a node that may not write for now reads on", async () => {
+  await using stage = new Stage(server);
+  const writer = stage.node();
+  await writer.publish("c", event("1"));
+  const node = stage.node({ url: `${server.url}?default_transaction_read_only=on` });
+  const witness = await Witness.on(node, ["c"]);
+  await writer.publish("c", event("2"));
+  await witness.until("it", ({ count }) => count === 1);
+  assertEquals(stage.errors, []);
+});
+
 Deno.test("a client of the application's is used, and left open", async () => {
   await using stage = new Stage(server);
   // What its own statements are told must not matter to ours.
@@ -157,6 +168,21 @@ Deno.test("a node that closes right after its last publish calls the others for 
     await near.close();
     await witness.until("the last", () => witness.idsOn("c").at(-1) === `${round}.20`);
   }
+});
+
+Deno.test("a call that was lost with its connection is made again", async () => {
+  await using stage = new Stage(server);
+  let lost = 0;
+  const sql = tapped(stage.sql, (statement, run) => {
+    if (!statement.includes("pg_notify") || lost++ > 0) return run();
+    return Promise.reject(new Error("The connection broke"));
+  });
+  const near = stage.node({ sql, pollIntervalMs: 600_000 });
+  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
+  const far = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const witness = await Witness.on(far, ["c"]);
+  await near.publish("c", event("1"));
+  await witness.until("it", ({ count }) => count === 1);
 });
 
 Deno.test("a publish whose turn does not come in time hears how many wait", async () => {

@@ -14,8 +14,8 @@ export type Failure =
 /** Classes of SQLSTATE, and single codes, by what they mean. */
 const MEANINGS: readonly (readonly [RegExp, Failure])[] = [
   [/^(?:08|57P0[1-5])/, "disconnected"],
-  // Rolled back, out of resources, locked, interrupted, read-only while another takes over, system.
-  [/^(?:40|53|55P03|57|25006|58)/, "busy"],
+  // Rolled back, out of resources, locked, interrupted, a replica on its way to take over, system.
+  [/^(?:40|53|55P03|57|25006|55000|58)/, "busy"],
   // No such schema, table, function or column.
   [/^(?:3F000|42P01|42883|42703)$/, "unmigrated"],
 ];

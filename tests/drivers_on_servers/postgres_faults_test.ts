@@ -107,6 +107,66 @@ Deno.test("a server that was set back, and written on past where it was, numbers
   assertEquals((await resumed.ready).recovery, "lost");
 });
 
+Deno.test("a server that was set back to before its epochs were made anew makes newer ones", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  const { server } = backend;
+  await using node = backend.node();
+  const witness = await Witness.on(node, ["c"]);
+  const { position: first } = await node.publish("c", event("1"));
+  await server.kill();
+  await server.save();
+  await server.restart();
+  await witness.until("the first", ({ count }) => count === 1);
+  {
+    await using stranger = server.client();
+    const countMarks = async () => {
+      const [row] = await stranger.sql`select marks::int as count from broadcast.trial_nodes`;
+      return row?.count;
+    };
+    await stranger.sql`update broadcast.trial_store set lineage = ''`;
+    await node.publish("c", event("2"));
+    await witness.until("word of it", ({ lost }) => lost.length === 1);
+    const before = await countMarks();
+    await until("a mark in the new epoch", async () => await countMarks() > before);
+  }
+  const end = await logEnd(server);
+  await server.kill();
+  await server.putBack();
+  await server.restart();
+  await writeOn(server, end);
+  await witness.until("word of it", ({ lost }) => lost.length === 2);
+  const { position: last } = await node.publish("c", event("3"));
+  assertNotEquals(last?.epoch, first?.epoch);
+});
+
+Deno.test("a server that was recovered from a backup, as a replica that takes over, is told as lost, once", async () => {
+  await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
+  const { server } = backend;
+  await using a = backend.node();
+  await using b = backend.node();
+  const witnesses = [await Witness.on(a, ["c"]), await Witness.on(b, ["c"])];
+  await publishAll(a, ["1"]);
+  await server.kill();
+  await server.save();
+  await server.restart();
+  const { position: lost } = await a.publish("c", event("2"));
+  for (const witness of witnesses) await witness.until("both", ({ count }) => count === 2);
+  await server.kill();
+  await server.putBack("recovering");
+  await server.restart();
+  const { position: other } = await b.publish("c", event("other 2"));
+  assertEquals(other?.offset, lost?.offset);
+  assertNotEquals(other?.epoch, lost?.epoch);
+  for (const witness of witnesses) {
+    await witness.until("word of it", () => witness.lost.length > 0);
+  }
+  await publishAll(a, ["3"]);
+  for (const witness of witnesses) {
+    await witness.until("the next", () => witness.idsOn("c").includes("3"));
+    assertEquals(witness.lost, ["c"]);
+  }
+});
+
 Deno.test("a server that is set back just when a node has found it as it was numbers in new epochs, too", async () => {
   await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
   const { server } = backend;

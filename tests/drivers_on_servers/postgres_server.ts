@@ -73,10 +73,20 @@ export class PostgresServer implements AsyncDisposable {
     await run("cp", ["-r", this.#folder, this.#saved]);
   }
 
-  /** Puts the copy in the place of its files. It must not run. */
-  async putBack(): Promise<void> {
+  /**
+   * Puts the copy in the place of its files; recovering from it, the server begins a timeline, as one
+   * does that was a replica. It must not run.
+   */
+  async putBack(how: "as it was" | "recovering" = "as it was"): Promise<void> {
     await Deno.remove(this.#folder, { recursive: true });
     await Deno.rename(this.#saved, this.#folder);
+    if (how === "as it was") return;
+    await writeForServer(`${this.#folder}/recovery.signal`, "");
+    await Deno.writeTextFile(
+      `${this.#folder}/postgresql.auto.conf`,
+      "restore_command = 'false'\n",
+      { append: true },
+    );
   }
 
   freeze(): void {
@@ -103,7 +113,8 @@ export class Stranger implements AsyncDisposable {
   readonly sql: postgres.Sql;
 
   constructor(url: string, options: postgres.Options<Record<string, never>>) {
-    this.sql = postgres(url, { onnotice() {}, ...options });
+    // The connection that it listens on ends a moment after all is said to have ended.
+    this.sql = postgres(url, { onnotice() {}, max_lifetime: null, ...options });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

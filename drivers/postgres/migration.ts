@@ -199,8 +199,9 @@ begin
           for update skip locked));
       end if;
       insert into ${nodes} as n (node, marks) values (of_node, coalesce(seen_marks, 0) + 1)
+      -- Higher than any before, also than one whose answer the node has not heard.
       on conflict (node) do update
-      set marks = greatest(n.marks, excluded.marks), marked_at = excluded.marked_at;
+      set marks = greatest(n.marks + 1, excluded.marks), marked_at = excluded.marked_at;
     end if;
     return query
     select s.epoch, s.generation, coalesce(n.marks, 0), pg_current_wal_flush_lsn()

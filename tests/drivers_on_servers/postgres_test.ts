@@ -81,6 +81,26 @@ Deno.test("a role that may only change rows works on tables that were made for i
   assertEquals(stage.errors, []);
 });
 
+Deno.test("a mark whose answer was lost does not stand for the next one", async () => {
+  await using stage = new Stage(server);
+  const client = new Client({
+    url: server.url,
+    maxConnections: 1,
+    prepare: true,
+    statementTimeoutMs: 10_000,
+  });
+  const store = new Store(client, new Names({ schema: "stages", prefix: stage.prefix }), 1_000);
+  try {
+    const first = await store.mark("n", undefined);
+    const lost = await store.mark("n", first);
+    const next = await store.mark("n", first);
+    assertEquals([first.marks, lost.marks, next.marks], ["1", "2", "3"]);
+    assertEquals(next.epoch, first.epoch);
+  } finally {
+    await client.close();
+  }
+});
+
 Deno.test("a node that may not write for now reads on", async () => {
   await using stage = new Stage(server);
   const writer = stage.node();

@@ -8,7 +8,8 @@ import { deadline } from "@std/async";
 import { assert, assertEquals } from "@std/assert";
 import { BroadcastGateway } from "@airwave/broadcast";
 import type { TrialBackend } from "../drivers/trial.ts";
-import { Guest, Running } from "../recipes/shop.ts";
+import { listen } from "../gateway/listeners.ts";
+import { Guest } from "../recipes/shop.ts";
 
 const PATIENCE_MS = 60_000;
 
@@ -25,8 +26,14 @@ export function pageTrial(name: string, open: () => Promise<TrialBackend>): void
     });
     await using far = backend.node();
     const gateway = new BroadcastGateway({ broadcaster: near, allowClientPublish: () => true });
-    await using running = new Running({ fetch: gateway.handler, close: () => gateway.close() });
-    await using guest = new Guest(running.url);
+    const server = await listen(gateway);
+    await using _ = {
+      async [Symbol.asyncDispose]() {
+        await gateway.close();
+        await server.shutdown();
+      },
+    };
+    await using guest = new Guest(`http://127.0.0.1:${server.port}`);
     const { client } = guest;
     const told: string[] = [];
     for (const event of ["state", "close", "recovered", "lost"] as const) {

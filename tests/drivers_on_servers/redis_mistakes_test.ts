@@ -1,4 +1,5 @@
 /** Mistakes that only a real Redis answers. */
+import { connect, createServer, type Server } from "node:net";
 import { assertFalse, assertMatch, assertRejects } from "@std/assert";
 import { BroadcastPublishError } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
@@ -92,46 +93,43 @@ Deno.test("every publish whose time is over says what Redis answered, also those
 
 mistake("Redis 6", async () => {
   await using redis = await RedisServer.start();
-  await using old = new OldRedis(redis.port);
+  await using old = await OldRedis.open(redis.port);
   return await firstWord({ url: old.url });
 });
 
 /** A way to a Redis that makes it look like one of version 6. */
 class OldRedis implements AsyncDisposable {
-  readonly #listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
-  readonly #passing: Promise<void>;
+  readonly url: string;
+  readonly #server: Server;
 
-  constructor(port: number) {
-    this.#passing = this.#pass(port);
+  private constructor(server: Server, port: number) {
+    this.#server = server;
+    this.url = `redis://127.0.0.1:${port}`;
   }
 
-  get url(): string {
-    return `redis://127.0.0.1:${this.#listener.addr.port}`;
-  }
-
-  async #pass(port: number): Promise<void> {
-    const ways: Promise<void>[] = [];
-    for await (const client of this.#listener) {
-      const redis = await Deno.connect({ port, hostname: "127.0.0.1" });
-      const aged = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-        transform(bytes, controller) {
-          const text = new TextDecoder("latin1").decode(bytes);
-          const at = text.indexOf("redis_version:");
-          if (at >= 0) bytes[at + "redis_version:".length] = "6".charCodeAt(0);
-          controller.enqueue(bytes);
-        },
+  static async open(port: number): Promise<OldRedis> {
+    const server = createServer((client) => {
+      const redis = connect(port, "127.0.0.1");
+      client.pipe(redis);
+      redis.on("data", (bytes: Uint8Array) => {
+        const text = new TextDecoder("latin1").decode(bytes);
+        const at = text.indexOf("redis_version:");
+        if (at >= 0) bytes[at + "redis_version:".length] = "6".charCodeAt(0);
+        client.write(bytes);
       });
       // Either side may end it at any time.
-      ways.push(
-        client.readable.pipeTo(redis.writable).catch(() => {}),
-        redis.readable.pipeThrough(aged).pipeTo(client.writable).catch(() => {}),
-      );
-    }
-    await Promise.all(ways);
+      for (const [side, other] of [[client, redis], [redis, client]] as const) {
+        side.on("error", () => {});
+        side.on("close", () => other.destroy());
+      }
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    if (typeof address !== "object" || address === null) throw new Error("It does not listen");
+    return new OldRedis(server, address.port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    await this.#passing;
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }

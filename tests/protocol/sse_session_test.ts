@@ -11,7 +11,7 @@ interface Line {
 }
 
 async function readSession(): Promise<Line[]> {
-  const text = await Deno.readTextFile(`${import.meta.dirname}/../../PROTOCOL.md`);
+  const text = await Deno.readTextFile(new URL("../../PROTOCOL.md", import.meta.url));
   const block = /^```stream\n([^]*?)^```$/m.exec(text)?.[1];
   assertExists(block);
   return block.trimEnd().split("\n").map((line) => ({ who: line[0] ?? "", text: line.slice(2) }));

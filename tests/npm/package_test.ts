@@ -3,9 +3,9 @@ import config from "../../deno.json" with { type: "json" };
 import { bundle } from "../../scripts/bundle.ts";
 import { ROOT } from "../../scripts/project.ts";
 import { PAGE } from "../../scripts/size.ts";
+import { DRIVER_SUITE_NAMES, DRIVER_SUITES, DRIVERS_ON_DENO_ONLY } from "./driver_suites.ts";
 import {
   bundleEntry,
-  DRIVERS,
   makeSuites,
   NOT_ON_BUN,
   parseOutcome,
@@ -46,7 +46,8 @@ Deno.test.beforeAll(async () => {
       ...SUITE_PACKAGES,
     ],
   );
-  for (const name of ["consumer.js", "consumer.ts", "vite_build.js", "vm_import.js"]) {
+  const programs = ["consumer.js", "consumer.ts", "vite_build.js", "vm_import.js"];
+  for (const name of [...programs, "every_export.js", "worker_import.js", "worker_entry.js"]) {
     await Deno.copyFile(`${HERE}/${name}`, `${application}/${name}`);
   }
   for (const path of ["examples/recipes/express.js", EXPRESS_CONSUMER]) {
@@ -67,7 +68,7 @@ async function runSuites() {
     return parseOutcome(printed.trimEnd().split("\n").at(-1) ?? "");
   };
   const runs = new Map<string, Promise<SuiteOutcome>>();
-  for (const name of DRIVERS) runs.set(name, on(RUNTIMES.Node, suite(name)));
+  for (const name of DRIVER_SUITE_NAMES) runs.set(name, on(RUNTIMES.Node, suite(name)));
   for (const [name, runtime] of Object.entries(RUNTIMES)) {
     runs.set(name, on(runtime, suite("server")));
   }
@@ -82,6 +83,8 @@ Deno.test.afterAll(() => tarball?.[Symbol.asyncDispose]());
 
 const EXPRESS_CONSUMER = "tests/npm/express_consumer.js";
 const CLIENT = `${config.name}/client`;
+/** Every export by its name. */
+const EXPORTS = Object.keys(config.exports).map((path) => path.replace(".", config.name));
 
 Deno.test("the tarball holds modules, their types and texts, and nothing else", () => {
   const texts = ["CHANGELOG.md", "LICENSE", "PROTOCOL.md", "README.md", "package.json"];
@@ -149,6 +152,14 @@ for (const [name, { command, args, listeners }] of Object.entries(RUNTIMES)) {
     );
   });
 
+  Deno.test(`every export can be imported on ${name}, in a worker too`, async () => {
+    const printed = await run(command(), [...args, "worker_import.js"], application);
+    const [here, inWorker]: number[][] = JSON.parse(printed);
+    assertEquals(here?.length, EXPORTS.length);
+    assert(here?.every((count) => count > 0), printed);
+    assertEquals(inWorker, here);
+  });
+
   Deno.test(`client, protocol, core, memory driver and gateway pass their tests on ${name}`, () => {
     const { count, leftOut } = passed(name);
     assert(count > 650, `only ${count} tests`);
@@ -163,13 +174,20 @@ Deno.test("Bun and Deno, which have two listeners each, know the same number of 
   assertEquals(onBun, onDeno);
 });
 
-for (const [name, expected] of [["Redis", 44], ["PostgreSQL", 25], ["PgBouncer", 7]] as const) {
+for (const name of DRIVER_SUITE_NAMES) {
   Deno.test(`the driver passes its tests with ${name} on Node`, () => {
     const { count, leftOut } = passed(name);
-    assert(count >= expected, `only ${count} tests`);
+    assert(count >= DRIVER_SUITES[name].count, `only ${count} tests`);
     assertEquals(leftOut, []);
   });
 }
+
+Deno.test("every test of a driver runs on Node, or is named with the reason", () => {
+  const known = [...Object.values(DRIVER_SUITES).flatMap(({ files }): readonly string[] => files)]
+    .concat(Object.keys(DRIVERS_ON_DENO_ONLY));
+  const files = [...Deno.readDirSync(`${ROOT}/tests/drivers_on_servers`)].map(({ name }) => name);
+  assertEquals(known.sort(), files.filter((name) => name.endsWith("_test.ts")).sort());
+});
 
 Deno.test("the recipe for Express runs on Node", async () => {
   assertEquals(await run("node", [EXPRESS_CONSUMER], application), "12\n");
@@ -191,17 +209,30 @@ function passed(runtime: string): { readonly count: number; readonly leftOut: re
 }
 
 /** Exports that import modules of Node or packages that are made for it. */
-const WITH_MODULES = ["./node", "./redis", "./postgres"];
+const WITH_MODULES = ["node", "redis", "postgres"].map((path) => `${config.name}/${path}`);
 
-for (const path of Object.keys(config.exports)) {
-  const name = path.replace(".", config.name);
-  const needs = WITH_MODULES.includes(path) ? "modules beside" : "nothing but";
+for (const name of EXPORTS) {
+  const needs = WITH_MODULES.includes(name) ? "modules beside" : "nothing but";
   Deno.test(`importing "${name}" needs ${needs} the language`, WITH_ESBUILD, async () => {
     const bundled = bundleEntry(name, application);
-    const args = ["vm_import.js", bundled, ...WITH_MODULES.includes(path) ? ["require"] : []];
+    const args = ["vm_import.js", bundled, ...WITH_MODULES.includes(name) ? ["require"] : []];
     assertEquals(await run("node", args, application), "true\n");
   });
 }
+
+Deno.test("every other export can be imported in a worker of Chromium", WITH_ESBUILD, async () => {
+  const names = EXPORTS.filter((name) => !WITH_MODULES.includes(name));
+  let code = "const counts = [];";
+  for (const name of names) {
+    code += await Deno.readTextFile(bundleEntry(name, application));
+    code += "counts.push(Object.keys(entry).length);\n";
+  }
+  const worker = `${application}/every_export.worker.js`;
+  await Deno.writeTextFile(worker, `${code}globalThis.result = JSON.stringify(counts);`);
+  const counts: number[] = JSON.parse(await runInWorker(worker));
+  assertEquals(counts.length, names.length);
+  assert(counts.every((count) => count > 0), String(counts));
+});
 
 for (const resolution of ["nodenext", "bundler"] as const) {
   Deno.test(`TypeScript understands the types, as ${resolution} looks for them`, async () => {

@@ -2,20 +2,11 @@ import { assert } from "@std/assert";
 import { build, buildSync, type Plugin, stop } from "esbuild";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../scripts/project.ts";
+import { DRIVER_SUITE_NAMES, DRIVER_SUITES, type DriverSuiteName } from "./driver_suites.ts";
 import { run } from "./scratch.ts";
 
 /** Where the tests are that are no matter of one runtime. */
 const FOLDERS = ["client", "core", "drivers", "gateway", "protocol", "testing"];
-
-/** Tests of a driver on real servers, for Node. */
-const ON_SERVERS = {
-  Redis: ["redis_test.ts", "redis_trial_test.ts"],
-  PostgreSQL: ["postgres_contract_test.ts", "postgres_trial_test.ts"],
-  PgBouncer: ["pgbouncer_trial_test.ts"],
-};
-
-/** The suites of drivers. */
-export const DRIVERS = ["Redis", "PostgreSQL", "PgBouncer"] as const;
 
 /** Those that stay on Deno, and why. */
 const DENO_ONLY: Readonly<Record<string, string>> = {
@@ -78,7 +69,7 @@ export async function makeSuites(project: string): Promise<void> {
 
 /** The module of a suite. */
 export function pathOf(project: string, name: SuiteName): string {
-  return `${project}/suite.${name}.js`;
+  return `${project}/suite.${name.replaceAll(" ", "_")}.js`;
 }
 
 /** What tests use of `Deno` anywhere. */
@@ -94,14 +85,23 @@ const PEERS = ["ioredis", "postgres"];
 /** What tests use of it where there are Node's own modules. */
 const ON_SERVER = Object.fromEntries(
   [
-    ...["chown", "Command", "connect", "errors", "kill", "listen", "makeTempDir", "mkdir"],
-    ...["readTextFile", "readTextFileSync", "realPathSync", "remove", "removeSync", "rename"],
-    ...["statSync", "uid", "writeTextFile"],
+    ...["chmod", "chown", "Command", "connect", "errors", "inspect", "kill", "listen"],
+    ...[
+      "makeTempDir",
+      "makeTempFile",
+      "mkdir",
+      "readDirSync",
+      "readTextFile",
+      "readTextFileSync",
+      "realPathSync",
+      "remove",
+    ],
+    ...["removeSync", "rename", "stat", "statSync", "truncate", "uid", "writeTextFile"],
   ].map((member) => [`Deno.${member}`, `denoOrStandIn.${member}`]),
 );
 
 /** The tests for a browser, those for a runtime with Node's modules, or those of a driver. */
-export type SuiteName = "browser" | "server" | keyof typeof ON_SERVERS;
+export type SuiteName = "browser" | "server" | DriverSuiteName;
 
 /**
  * Bundles tests, as they are, into one module that runs them against the package a project has
@@ -126,7 +126,8 @@ async function bundleSuite(project: string, name: SuiteName): Promise<void> {
           ...ANYWHERE,
           ...ON_SERVER,
           "import.meta.url": JSON.stringify(`file://${ROOT}/tests/npm/suite.ts`),
-          "import.meta.dirname": JSON.stringify(`${ROOT}/tests/npm`),
+          // Only asked for the project's own folder.
+          "import.meta.dirname": JSON.stringify(`${ROOT}/scripts`),
         },
         external: ["node:*", ...PEERS],
       }
@@ -171,7 +172,7 @@ function entry(name: SuiteName): string {
 
 function testsOf(name: SuiteName): string[] {
   if (name !== "browser" && name !== "server") {
-    return ON_SERVERS[name].map((file) => `drivers_on_servers/${file}`);
+    return DRIVER_SUITES[name].files.map((file) => `drivers_on_servers/${file}`);
   }
   return FOLDERS.flatMap((folder) =>
     [...Deno.readDirSync(`${ROOT}/tests/${folder}`)].map(({ name }) => `${folder}/${name}`)
@@ -215,6 +216,6 @@ function installed(project: string): Plugin {
 
 if (import.meta.main) {
   const [project = ""] = Deno.args;
-  const names: readonly SuiteName[] = ["browser", "server", ...DRIVERS];
+  const names = ["browser", "server", ...DRIVER_SUITE_NAMES] as const;
   await Promise.all(names.map((name) => bundleSuite(project, name))).finally(stop);
 }

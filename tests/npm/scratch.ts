@@ -6,14 +6,17 @@ export async function run(
   args: readonly string[],
   cwd: string,
 ): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, {
+  const { success, code, signal, stdout, stderr } = await new Deno.Command(command, {
     args: [...args],
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "null",
   }).output();
   const [printed, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-  if (!success) throw new Error(`${command} ${args.join(" ")} failed:\n${printed}${errors}`);
+  if (!success) {
+    const end = signal ?? `code ${code}`;
+    throw new Error(`${command} ${args.join(" ")} ended with ${end}:\n${printed}${errors}`);
+  }
   return printed ?? "";
 }
 

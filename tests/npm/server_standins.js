@@ -1,10 +1,12 @@
 /** Takes the place of what tests of servers use of `Deno` on Node and Bun. Deno has its own. */
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { connect as connectTo } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Readable, Writable } from "node:stream";
+import { inspect } from "node:util";
 
 class NotFound extends Error {}
 class AddrInUse extends Error {}
@@ -111,10 +113,12 @@ function listen({ port }) {
 
 /** What `Deno` becomes, member by member: the package under test must not take it for the runtime. */
 export const denoOrStandIn = globalThis.Deno ?? {
+  chmod: (path, mode) => fs.promises.chmod(path, mode),
   chown: (path, uid, gid) => fs.promises.chown(path, uid, gid),
   Command,
   connect,
   errors: { AddrInUse, NotFound },
+  inspect,
   kill(pid, signal) {
     try {
       process.kill(pid, signal);
@@ -124,17 +128,25 @@ export const denoOrStandIn = globalThis.Deno ?? {
   },
   listen,
   makeTempDir: ({ prefix }) => fs.promises.mkdtemp(`${tmpdir()}/${prefix}`),
+  makeTempFile: async ({ prefix }) => {
+    const path = `${tmpdir()}/${prefix}${randomUUID()}`;
+    await fs.promises.writeFile(path, "", { flag: "wx" });
+    return path;
+  },
   mkdir: (path) => fs.promises.mkdir(path),
+  readDirSync: (path) => fs.readdirSync(path, { withFileTypes: true }),
   readTextFile: (path) => fs.promises.readFile(path, "utf8"),
   readTextFileSync: (path) => fs.readFileSync(path, "utf8"),
   realPathSync: (path) => fs.realpathSync(path),
   remove: (path, options) => fs.promises.rm(path, options),
   removeSync: (path, options) => fs.rmSync(path, options),
   rename: (from, to) => fs.promises.rename(from, to),
+  stat: (path) => fs.promises.stat(path),
   statSync(path) {
     const stat = fs.statSync(path);
     return { isFile: stat.isFile(), mode: stat.mode };
   },
+  truncate: (path, size) => fs.promises.truncate(path, size),
   uid: () => process.getuid(),
   writeTextFile: (path, text, options) => fs.promises.writeFile(path, text, options),
 };

@@ -2,8 +2,13 @@
  * What the types promise. Each `@ts-expect-error` pins one mistake: if the compiler no longer refuses
  * it, checking this file fails.
  */
-import { assertEquals } from "@std/assert";
-import { BroadcastClient } from "@airwave/broadcast/client";
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  BroadcastClient,
+  BroadcastClientError,
+  type BroadcastClientErrorCode,
+  type BroadcastClientOptions,
+} from "@airwave/broadcast/client";
 import { settle } from "@airwave/broadcast/testing";
 import { PlayedClient } from "./harness.ts";
 
@@ -85,4 +90,54 @@ Deno.test("presence: members have an id, and their other properties are unknown"
   // @ts-expect-error -- "join" or "leave"
   presence.on("left", () => {});
   assertEquals(presence.count, 0);
+});
+
+/** Compiles only while every code has its case. */
+function isMine(code: BroadcastClientErrorCode): boolean {
+  switch (code) {
+    case "client.config":
+    case "client.listener":
+    case "client.token":
+      return true;
+    case "client.subscribe_refused":
+    case "client.publish_refused":
+    case "client.connection_refused":
+    case "client.protocol":
+      return false;
+    // @ts-expect-error -- no such code
+    case "client.lost":
+      return false;
+    default:
+      return code satisfies never;
+  }
+}
+
+Deno.test("errors: a switch over the codes is whole, and what is known beside one may be missing", () => {
+  using played = new PlayedClient();
+  played.client.on("error", ({ code, channel }) => {
+    // @ts-expect-error -- not every error is about a channel
+    return [isMine(code), channel.length];
+  });
+  const error = assertThrows(() => played.client.channel("no spaces"), BroadcastClientError);
+  // @ts-expect-error -- an error is read, not written
+  error.code = error.code satisfies BroadcastClientErrorCode;
+  assertEquals(isMine(error.code), true);
+});
+
+Deno.test("options of the client: a misspelled one does not compile, nor a word that is none", () => {
+  const mistakes: object[] = [
+    // @ts-expect-error -- "websocket" or "sse"
+    { transports: ["polling"] } satisfies BroadcastClientOptions,
+    // @ts-expect-error -- reconnectInitialDelayMs
+    { reconnectDelayMs: 10 } satisfies BroadcastClientOptions,
+    // @ts-expect-error -- it says the token, it is none
+    { getToken: "token" } satisfies BroadcastClientOptions,
+  ];
+  for (const options of mistakes) {
+    const all = { url: "ws://fake/", autoConnect: false, ...options };
+    assertEquals(
+      assertThrows(() => new BroadcastClient(all), BroadcastClientError).code,
+      "client.config",
+    );
+  }
 });

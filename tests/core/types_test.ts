@@ -12,7 +12,7 @@ import {
   MemoryBroadcaster,
   type MemoryBroadcasterOptions,
 } from "@airwave/broadcast";
-import { PostgresBroadcaster } from "@airwave/broadcast/postgres";
+import { PostgresBroadcaster, type PostgresPublishOptions } from "@airwave/broadcast/postgres";
 import { RedisBroadcaster } from "@airwave/broadcast/redis";
 
 interface User {
@@ -142,4 +142,16 @@ Deno.test("options: a misspelled or a missing one does not compile, nor a word t
   );
   // @ts-expect-error -- whom to revoke
   await assertRejects(() => broadcaster.revoke({ channel: "c" }), BroadcastConfigError);
+});
+
+Deno.test("options of a publish: only a driver with transactions takes one", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const event = { event: "n", data: 1 };
+  await broadcaster.publish("c", event, { except: undefined });
+  // @ts-expect-error -- one connection by its id
+  await assertRejects(() => broadcaster.publish("c", event, { except: ["a"] }));
+  // @ts-expect-error -- memory has no transactions
+  await broadcaster.publish("c", event, { tx: () => {} });
+  // @ts-expect-error -- what a client of Postgres gives to the callback of its transaction
+  assertEquals({ tx: "begin" } satisfies PostgresPublishOptions, { tx: "begin" });
 });

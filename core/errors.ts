@@ -57,7 +57,17 @@ export class BroadcastError extends Error {
   }
 }
 
-/** An option, pattern or argument that can never work. Thrown where it is given. */
+/**
+ * An option, pattern or argument that can never work. Thrown where it is given.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastConfigError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertThrows } from "@std/assert";
+ *
+ * assertThrows(() => new MemoryBroadcaster({ historySize: -1 }), BroadcastConfigError, "historySize");
+ * ```
+ */
 export class BroadcastConfigError extends BroadcastError {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastConfigError";
@@ -73,6 +83,21 @@ export class BroadcastConfigError extends BroadcastError {
 /**
  * A publish that did not happen: status 400 where the event itself was refused, 503 where the
  * driver could not store it.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastPublishError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * const error = await assertRejects(
+ *   () => broadcaster.publish("news", { event: "big", data: 10n }),
+ *   BroadcastPublishError,
+ * );
+ * assertEquals([error.code, error.status, error.context], ["broadcast.publish", 400, {
+ *   channel: "news",
+ * }]);
+ * ```
  */
 export class BroadcastPublishError extends BroadcastError {
   /** The class name, kept through minifiers. */
@@ -86,7 +111,22 @@ export class BroadcastPublishError extends BroadcastError {
   }
 }
 
-/** A subscription that could not be opened: status 400 for a bad name, 503 for the driver. */
+/**
+ * A subscription that could not be opened: status 400 for a bad name, 503 for the driver.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastSubscribeError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * const error = await assertRejects(
+ *   async () => await broadcaster.subscribe("no spaces").ready,
+ *   BroadcastSubscribeError,
+ * );
+ * assertEquals([error.code, error.status], ["broadcast.subscribe", 400]);
+ * ```
+ */
 export class BroadcastSubscribeError extends BroadcastError {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastSubscribeError";
@@ -161,7 +201,22 @@ export class BroadcastOverflowError extends BroadcastError {
   }
 }
 
-/** Something was asked of a broadcaster or gateway after its `close()`. */
+/**
+ * Something was asked of a broadcaster or gateway after its `close()`.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastClosedError, MemoryBroadcaster } from "@airwave/broadcast";
+ * import { assertRejects } from "@std/assert";
+ *
+ * const broadcaster = new MemoryBroadcaster();
+ * await broadcaster.close();
+ * await assertRejects(
+ *   () => broadcaster.publish("news", { event: "late", data: 1 }),
+ *   BroadcastClosedError,
+ * );
+ * ```
+ */
 export class BroadcastClosedError extends BroadcastError {
   /** The class name, kept through minifiers. */
   override readonly name = "BroadcastClosedError";

@@ -68,6 +68,20 @@ class MemoryChannel {
  * Nothing here runs on a timer. Whatever is published or read drops what is too old on its own
  * channel, and on those that are silent longest, which stand at the front. Until then a channel may
  * keep an event past its age, never past the other limits.
+ *
+ * @example
+ * ```ts
+ * import { DriverBroadcaster, MemoryBackend, MemoryDriver } from "@airwave/broadcast";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const backend = new MemoryBackend();
+ * await using here = new DriverBroadcaster(new MemoryDriver(backend));
+ * await using there = new DriverBroadcaster(new MemoryDriver(backend));
+ * await using subscription = there.subscribe("news");
+ * await subscription.ready;
+ * await here.publish("news", { event: "headline", data: "Over two nodes" });
+ * assertEquals((await subscription.next()).value?.data, "Over two nodes");
+ * ```
  */
 export class MemoryBackend {
   readonly #limits: Resolved<MemoryHistoryOptions, typeof DEFAULTS>;

@@ -133,6 +133,18 @@ export function encodeFrame(frame: ServerFrame | ClientFrame): string {
  * Encodes a `msg` frame around data that is JSON text already, byte for byte what
  * {@linkcode encodeFrame} makes of the parsed data: an event is serialised once, by its publisher.
  * Without `offset` it is a frame of revision 1.
+ *
+ * @example
+ * ```ts
+ * import { encodeFrame, encodeMsgFrame } from "@airwave/broadcast/protocol";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const json = JSON.stringify({ title: "Once" });
+ * assertEquals(
+ *   encodeMsgFrame("news", "headline", json, "7", 1),
+ *   encodeFrame({ t: "msg", c: "news", e: "headline", d: { title: "Once" }, i: "7", o: 1 }),
+ * );
+ * ```
  */
 export function encodeMsgFrame(
   channel: string,

@@ -55,6 +55,16 @@ export function isEventName(value: unknown): value is string {
 /**
  * Tells whether a value is a valid user id: what is an event name, and has no half of a character,
  * which would not survive being written as UTF-8 and make two users one.
+ *
+ * @example
+ * ```ts
+ * import { isUserId } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isUserId("Ada Lovelace"));
+ * assert(!isUserId(7));
+ * assert(!isUserId("\ud800"));
+ * ```
  */
 export function isUserId(value: unknown): value is string {
   return isEventName(value) && value.isWellFormed();
@@ -78,7 +88,18 @@ export function isReservedChannel(channel: string): boolean {
   return RESERVED_PREFIX.test(channel);
 }
 
-/** Tells whether a channel keeps a roster: its name starts with `presence-`, in any case. */
+/**
+ * Tells whether a channel keeps a roster: its name starts with `presence-`, in any case.
+ *
+ * @example
+ * ```ts
+ * import { isPresenceChannel } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isPresenceChannel("presence-room.1"));
+ * assert(!isPresenceChannel("private-room.1"));
+ * ```
+ */
 export function isPresenceChannel(channel: string): boolean {
   return PRESENCE_PREFIX.test(channel);
 }
@@ -109,7 +130,18 @@ export function userChannel(user: string): string {
   return USER_PREFIX + text.join("");
 }
 
-/** Tells whether a channel is some user's own, see {@linkcode userChannel}; in any case. */
+/**
+ * Tells whether a channel is some user's own, see {@linkcode userChannel}; in any case.
+ *
+ * @example
+ * ```ts
+ * import { isUserChannel, userChannel } from "@airwave/broadcast/protocol";
+ * import { assert } from "@std/assert";
+ *
+ * assert(isUserChannel(userChannel("ada")));
+ * assert(!isUserChannel("private-user.ada"));
+ * ```
+ */
 export function isUserChannel(channel: string): boolean {
   return channel.slice(0, USER_PREFIX.length).toLowerCase() === USER_PREFIX;
 }

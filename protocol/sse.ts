@@ -110,7 +110,18 @@ export function roomOfName(name: string): number {
   return name.length + 2;
 }
 
-/** Reads an id that {@linkcode encodeStreamId} made; `undefined` for anything else. Never throws. */
+/**
+ * Reads an id that {@linkcode encodeStreamId} made; `undefined` for anything else. Never throws.
+ *
+ * @example
+ * ```ts
+ * import { parseStreamId } from "@airwave/broadcast/protocol";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseStreamId("1|news+0+k7-1+14"), new Map([["news", { e: "k7-1", o: 40 }]]));
+ * assertEquals(parseStreamId("an id of somebody else"), undefined);
+ * ```
+ */
 export function parseStreamId(
   id: string,
 ): Map<string, WirePosition | "unknown" | undefined> | undefined {

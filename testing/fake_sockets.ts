@@ -82,7 +82,24 @@ export class FakeWebSocket implements WebSocketLike {
   }
 }
 
-/** Keeps every fake socket that a client opened. */
+/**
+ * Keeps every fake socket that a client opened.
+ *
+ * @example
+ * ```ts
+ * import { BroadcastClient } from "@airwave/broadcast/client";
+ * import { FakeNetwork } from "@airwave/broadcast/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const network = new FakeNetwork();
+ * using client = new BroadcastClient({
+ *   url: "ws://fake/",
+ *   webSocketFactory: network.webSocketFactory,
+ * });
+ * network.last.receive({ t: "welcome", id: "1" });
+ * assertEquals([network.sockets.length, client.state], [1, "connected"]);
+ * ```
+ */
 export class FakeNetwork {
   /** All of them, oldest first. */
   readonly sockets: FakeWebSocket[] = [];

@@ -168,6 +168,22 @@ export class FakeTime implements Disposable {
 /**
  * Works off promises that are due, and those that they set off: enough turns for every chain of
  * this library, whose longest is a dozen. Then what waits for the end of the event loop's turn.
+ *
+ * @example
+ * ```ts
+ * import { MemoryBroadcaster } from "@airwave/broadcast";
+ * import { settle } from "@airwave/broadcast/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broadcaster = new MemoryBroadcaster();
+ * await using news = broadcaster.subscribe("news");
+ * const heard: unknown[] = [];
+ * news.next().then(({ value }) => heard.push(value?.data));
+ * await settle();
+ * await broadcaster.publish("news", { event: "headline", data: "Heard" });
+ * await settle();
+ * assertEquals(heard, ["Heard"]);
+ * ```
  */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await undefined;

@@ -56,10 +56,9 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = [...this.#pairs].flat().map((socket) =>
-      new Promise((resolve) => socket.destroyed ? resolve(undefined) : socket.on("close", resolve))
+    const closed = [...this.#pairs].flat().filter(({ destroyed }) => !destroyed).map((socket) =>
+      new Promise((resolve) => socket.on("close", resolve).destroy())
     );
-    this.cut();
     await new Promise((resolve) => this.#server.close(resolve));
     await Promise.all(closed);
   }

@@ -4,7 +4,10 @@
  *
  * @module
  */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import process from "node:process";
 import { BroadcastGateway, type DriverBroadcaster, MemoryBroadcaster } from "@airwave/broadcast";
+import { serve } from "@airwave/broadcast/node";
 import { PostgresBroadcaster } from "../../drivers/postgres.ts";
 import { RedisBroadcaster } from "../../drivers/redis.ts";
 import type { Command, NodeConfig } from "./config.ts";
@@ -13,7 +16,7 @@ interface User {
   readonly id: string;
 }
 
-const config: NodeConfig = JSON.parse(Deno.args[0] ?? "");
+const config: NodeConfig = JSON.parse(process.argv[2] ?? "");
 const broadcaster = open(config);
 
 broadcaster.authorize("presence-*", ({ subject }) => ({
@@ -34,15 +37,31 @@ const gateway = new BroadcastGateway<User>({
   ...config.gateway,
 });
 
-Deno.serve({ port: config.port, hostname: "127.0.0.1", onListen() {} }, async (request) => {
-  if (gateway.match(request)) return gateway.handler(request);
-  if (request.method === "GET") return new Response("Here");
+const address = { port: config.port, hostname: "127.0.0.1" };
+if ("Deno" in globalThis) {
+  Deno.serve({ ...address, onListen() {} }, async (request) => {
+    if (gateway.match(request)) return gateway.handler(request);
+    return await answer(await request.text());
+  });
+} else {
+  await serve(gateway, { ...address, fallback: answerOnNode });
+}
+
+async function answer(text: string): Promise<Response> {
+  if (text === "") return new Response("Here");
   try {
-    return Response.json(await obey(await request.json()) ?? null);
+    return Response.json(await obey(JSON.parse(text)) ?? null);
   } catch (error) {
     return new Response(String(error), { status: 500 });
   }
-});
+}
+
+async function answerOnNode(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  let text = "";
+  for await (const chunk of message.setEncoding("utf8")) text += chunk;
+  const { status, body } = await answer(text);
+  response.writeHead(status).end(await new Response(body).text());
+}
 
 function open({ driver, url, name, broadcaster }: NodeConfig): DriverBroadcaster<User> {
   switch (driver) {

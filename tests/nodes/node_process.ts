@@ -1,6 +1,16 @@
+import process from "node:process";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 import type { Command, NodeConfig } from "./config.ts";
+
+/** What runs `main.ts`: where that is not Deno, there is a bundle of it beside that of the tests. */
+const [COMMAND, ...ARGS] = "Deno" in globalThis
+  ? [
+    Deno.execPath(),
+    ...["run", "--quiet", "--no-check", "--allow-all"],
+    new URL("main.ts", import.meta.url).pathname,
+  ] as const
+  : [process.execPath, (process.argv[1] ?? "").replace(/[^/]*$/, "suite.node.js")] as const;
 
 /** A node of the application as a process of its own, see `main.ts`. */
 export class NodeProcess implements AsyncDisposable {
@@ -16,11 +26,8 @@ export class NodeProcess implements AsyncDisposable {
     const port = freePort();
     const whole: NodeConfig = { ...config, port };
     const process = await ServerProcess.start({
-      command: Deno.execPath(),
-      args: [
-        ...["run", "--quiet", "--no-check", "--allow-all"],
-        ...[new URL("main.ts", import.meta.url).pathname, JSON.stringify(whole)],
-      ],
+      command: COMMAND,
+      args: [...ARGS, JSON.stringify(whole)],
       probe: async () => await (await fetch(`http://127.0.0.1:${port}/`)).body?.cancel(),
     });
     return new NodeProcess(port, process);

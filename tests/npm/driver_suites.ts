@@ -19,6 +19,7 @@ export const DRIVER_SUITES = {
     count: 30,
   },
   "Redis Cluster": { files: ["redis_cluster_test.ts", "redis_model_test.ts"], count: 8 },
+  "nodes over Redis": { files: ["redis_identity_test.ts"], count: 7 },
   "PostgreSQL": { files: ["postgres_contract_test.ts", "postgres_trial_test.ts"], count: 25 },
   "a PostgreSQL that fails": {
     files: ["postgres_faults_test.ts", "postgres_page_test.ts", "postgres_tls_test.ts"],
@@ -33,6 +34,7 @@ export const DRIVER_SUITES = {
     ],
     count: 28,
   },
+  "nodes over PostgreSQL": { files: ["postgres_identity_test.ts"], count: 7 },
   "PgBouncer": { files: ["pgbouncer_trial_test.ts"], count: 7 },
 } as const satisfies Record<string, DriverSuite>;
 
@@ -46,6 +48,4 @@ export const DRIVER_SUITE_NAMES = Object.keys(DRIVER_SUITES) as readonly DriverS
 export const DRIVERS_ON_DENO_ONLY: Readonly<Record<string, string>> = {
   "redis_churn_test.ts": "it keeps a core busy for a minute",
   "postgres_churn_test.ts": "it keeps a core busy for a minute",
-  "redis_identity_test.ts": "its nodes are processes of Deno",
-  "postgres_identity_test.ts": "its nodes are processes of Deno",
 };

@@ -100,8 +100,11 @@ const ON_SERVER = Object.fromEntries(
   ].map((member) => [`Deno.${member}`, `denoOrStandIn.${member}`]),
 );
 
-/** The tests for a browser, those for a runtime with Node's modules, or those of a driver. */
-export type SuiteName = "browser" | "server" | DriverSuiteName;
+/**
+ * The tests for a browser, those for a runtime with Node's modules, or those of a driver; and the
+ * program that those of drivers start as their nodes.
+ */
+export type SuiteName = "browser" | "server" | DriverSuiteName | "node";
 
 /**
  * Bundles tests, as they are, into one module that runs them against the package a project has
@@ -157,6 +160,7 @@ export function bundleEntry(name: string, project: string): string {
 }
 
 function entry(name: SuiteName): string {
+  if (name === "node") return `import "./nodes/main.ts";`;
   const tests = [...testsOf(name)].sort();
   return [
     `import { runTests } from ${JSON.stringify(RUNNER)};`,
@@ -170,7 +174,7 @@ function entry(name: SuiteName): string {
   ].join("\n");
 }
 
-function testsOf(name: SuiteName): string[] {
+function testsOf(name: Exclude<SuiteName, "node">): string[] {
   if (name !== "browser" && name !== "server") {
     return DRIVER_SUITES[name].files.map((file) => `drivers_on_servers/${file}`);
   }
@@ -216,6 +220,6 @@ function installed(project: string): Plugin {
 
 if (import.meta.main) {
   const [project = ""] = Deno.args;
-  const names = ["browser", "server", ...DRIVER_SUITE_NAMES] as const;
+  const names = ["browser", "server", "node", ...DRIVER_SUITE_NAMES] as const;
   await Promise.all(names.map((name) => bundleSuite(project, name))).finally(stop);
 }

@@ -156,6 +156,7 @@ if (globalThis.Deno === undefined) process.on("exit", () => dispatchEvent(new Ev
 
 // What Node 20 does not have.
 globalThis.WebSocket ??= (await import("ws")).WebSocket;
+globalThis.ErrorEvent ??= class extends Event {};
 Uint8Array.prototype.toHex ??= function () {
   return Array.from(this, (byte) => byte.toString(16).padStart(2, "0")).join("");
 };

@@ -56,7 +56,7 @@ export const SUITES = {
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */
   npm: {
-    programs: [NODE, NPM, CHROMIUM, REDIS, POSTGRES, PGBOUNCER],
+    programs: [NODE, NPM, CHROMIUM, REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
     args: ["test", "-A", "tests/npm"],
   },
   /** What examples/recipes shows, each with the real thing. */

@@ -5,6 +5,9 @@ import { Names, type PostgresNames, sqlName } from "./names.ts";
 /** Version of the tables and functions below. */
 export const SCHEMA_VERSION = 2;
 
+/** How much one statement takes from the outbox, but for its last event: it has a time to keep. */
+const DRAINED_BYTES = 1024 * 1024;
+
 /** How long a node is remembered after its last mark; one that is alive leaves some every hour. */
 const MARKS_KEPT = "7 days";
 
@@ -82,7 +85,8 @@ begin
     select from pg_attribute where attrelid = '${store}'::regclass and attname = 'generation'
   ) then
     -- Made by version 1, whose nodes may still be at work.
-    alter table ${store} add generation bigint not null default 0;
+    -- Where transactions see one snapshot, another node may have been faster unseen.
+    alter table ${store} add if not exists generation bigint not null default 0;
   end if;
   create table if not exists ${nodes} (
     node text collate "C" primary key,
@@ -260,7 +264,14 @@ begin
     -- them: so they cannot swap what one transaction published.
     with claimed as (
       delete from ${outbox} o
-      where o.seq = any (array(select n.seq from ${outbox} n order by n.seq limit most))
+      where o.seq = any (array(
+        select m.seq
+        from (
+          select n.seq,
+            sum(octet_length(n.json)) over (order by n.seq) - octet_length(n.json) as before
+          from (select * from ${outbox} i order by i.seq limit most) n
+        ) m
+        where m.before < ${DRAINED_BYTES}))
       returning o.*
     )
     select array_agg(c.channel order by c.seq) as channels, array_agg(c.id order by c.seq) as ids,

@@ -170,8 +170,10 @@ export class Reader {
     this.#memory.saw(poll);
     this.#reached();
     await this.#note(poll.changed, false);
-    if (poll.outbox) {
-      while (await store.drain() > 0) onDrained();
+    if (poll.outbox && await store.drain() > 0) {
+      onDrained();
+      // There may be more, but whoever goes on publishing must not keep this node from reading.
+      this.#alarm.ring();
     }
     if (this.#pending.size > 0) await this.#readSlice();
     if (this.#memory.dueMs === 0) await this.#memory.mark();

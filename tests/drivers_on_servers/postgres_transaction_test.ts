@@ -1,9 +1,10 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
 import { Witness } from "../drivers/witness.ts";
 import { PostgresServer } from "./postgres_server.ts";
 import { Stage } from "./postgres_stage.ts";
+import { tapped } from "./tapped.ts";
 
 let server: PostgresServer;
 
@@ -175,4 +176,46 @@ Deno.test("a publish in a transaction is refused where it cannot be stored, and 
     '"tx"',
   );
   assertEquals(error.status, 400);
+});
+
+Deno.test("a node hears what is sent from the outbox, however much is put into it meanwhile", async () => {
+  await using stage = new Stage(server);
+  const refillsAtMost = 50;
+  let refills = 0;
+  const sql = tapped(stage.sql, async (statement, run) => {
+    const rows = await run();
+    if (statement.includes("_drain") && refills < refillsAtMost) {
+      refills++;
+      await stage.sql.unsafe(
+        `insert into ${stage.name("outbox")} (channel, id, event, json) values ('c', $1, 'n', '1')`,
+        [`refill ${refills}`],
+      );
+    }
+    return rows;
+  });
+  const node = stage.node({ sql });
+  const witness = await Witness.on(node, ["c"]);
+  await stage.sql.begin((tx) => node.publish("c", event("first"), { tx }));
+  await witness.until("the first", ({ count }) => count > 0);
+  assert(refills < refillsAtMost, "It was read only once nothing was put in any more");
+  await witness.until("all", ({ count }) => count === refillsAtMost + 1);
+});
+
+Deno.test("one statement takes no more from the outbox than it can store in time, and nothing stays", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node();
+  await node.publish("c", event("makes the tables"));
+  await node.close();
+  const drain = async () => {
+    const [row] = await stage.sql.unsafe(`select ${stage.name("drain")}(100) as count`);
+    return row?.count;
+  };
+  for (const [id, length] of Object.entries({ a: 600_000, b: 600_000, c: 3_000_000, d: 1, e: 1 })) {
+    await stage.sql.unsafe(
+      `insert into ${stage.name("outbox")} (channel, id, event, json)
+       values ('c', $1, 'n', '"' || repeat('x', ${length}) || '"')`,
+      [id],
+    );
+  }
+  assertEquals([await drain(), await drain(), await drain(), await drain()], [2, 1, 2, 0]);
 });

@@ -47,6 +47,15 @@ Deno.test("ten nodes make the tables at once, and the exported SQL may run again
   assertEquals(position, { epoch: receipts[0]?.position?.epoch, offset: 11 });
 });
 
+Deno.test("ten nodes make the tables at once, also where transactions are serializable unless told", async () => {
+  await using stage = new Stage(server);
+  const url = `${server.url}?default_transaction_isolation=serializable`;
+  const nodes = Array.from({ length: 10 }, () => stage.node({ url }));
+  const receipts = await Promise.all(nodes.map((node, i) => node.publish("c", event(`${i}`))));
+  const offsets = receipts.map(({ position }) => position?.offset ?? 0);
+  assertEquals(offsets.toSorted((a, b) => a - b), Array.from(nodes, (_, i) => i + 1));
+});
+
 Deno.test("ten nodes bring tables of version 1 up to date at once, and nothing is told as lost", async () => {
   await using stage = new Stage(server);
   const before = stage.node();

@@ -55,7 +55,7 @@ export class GroupCommit {
   /** What a publish waits for that has no answer, as far as is known. */
   get hindrance(): unknown {
     if (this.#failure !== undefined || this.#queue.length === 0) return this.#failure;
-    return new Error(`Too slow: ${this.#queue.length} events wait for PostgreSQL`);
+    return tooSlow(this.#queue.length);
   }
 
   /** Whether events are on their way to the server. */
@@ -85,10 +85,15 @@ export class GroupCommit {
       bytes += waiting.bytes;
       return index > 0 && (index >= BATCH.events || bytes > BATCH.bytes);
     });
-    const batch = this.#queue.splice(0, full < 0 ? this.#queue.length : full);
-    for (const waiting of batch) this.#bytes -= waiting.bytes;
-    // Who has waited too long behind others was told so: nothing must come of it any more.
-    return batch.filter(({ deadlineMs }) => deadlineMs > performance.now());
+    const { length } = this.#queue;
+    const batch = this.#queue.splice(0, full < 0 ? length : full);
+    const nowMs = performance.now();
+    for (const { bytes, deadlineMs, reject } of batch) {
+      this.#bytes -= bytes;
+      // Who has waited too long behind others: nothing must come of it any more.
+      if (deadlineMs <= nowMs) reject(this.#failure ?? tooSlow(length));
+    }
+    return batch.filter(({ deadlineMs }) => deadlineMs > nowMs);
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
@@ -122,6 +127,10 @@ export class GroupCommit {
     if (batch.length === 1) return batch[0]?.reject(cause);
     for (const waiting of batch) await this.#commit([waiting]);
   }
+}
+
+function tooSlow(waiting: number): Error {
+  return new Error(`Too slow: ${waiting} events wait for PostgreSQL`);
 }
 
 function closed(): BroadcastClosedError {

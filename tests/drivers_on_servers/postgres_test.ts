@@ -229,6 +229,25 @@ Deno.test("a publish whose turn does not come in time hears how many wait", asyn
   assertMatch(error.message, /^Cannot publish on channel "c": Too slow: \d+ events wait for Postg/);
 });
 
+Deno.test("a publish whose turn does not come in time hears how many wait, also from a process too busy to say so in time", async () => {
+  await using stage = new Stage(server);
+  const sql = tapped(stage.sql, async (statement, run) => {
+    const rows = await run();
+    // Until the time of all is over, and before anybody's timer.
+    const endMs = performance.now() + 600;
+    while (statement.includes('_publish"(?') && performance.now() < endMs) { /* busy */ }
+    return rows;
+  });
+  const node = stage.node({ sql, listen: false, timeoutMs: 500 });
+  await Witness.on(node, ["c"]);
+  const all = Array.from({ length: 300 }, (_, i) => node.publish("c", event(`${i}`)));
+  const [error] = await Promise.all([
+    assertRejects(() => all.at(-1) ?? Promise.resolve(), BroadcastPublishError),
+    Promise.allSettled(all),
+  ]);
+  assertMatch(error.message, /^Cannot publish on channel "c": Too slow: \d+ events wait for Postg/);
+});
+
 Deno.test("what commits late is read, though later commits were read before", async () => {
   await using stage = new Stage(server);
   const node = stage.node({ listen: false, pollIntervalMs: 5 });

@@ -127,8 +127,8 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     };
     driver.open?.({
       health: (state, cause) => {
-        this.#health.set(state, cause);
-        this.#control.backplaneChanged(state);
+        // A driver may say it as often as it looks: what is known already sets off nothing.
+        if (this.#health.set(state, cause)) this.#control.backplaneChanged(state);
       },
       report: (error) => this.#reporter.report(error),
     });

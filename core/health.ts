@@ -40,12 +40,14 @@ export class Health {
     return this.#state;
   }
 
-  set(state: BackplaneState, cause?: unknown): void {
+  /** Answers whether that is news. */
+  set(state: BackplaneState, cause?: unknown): boolean {
     const old = this.#state;
     // A driver that hears of its end late must not make a closed one look alive.
-    if (old === state || old === "closed") return;
+    if (old === state || old === "closed") return false;
     this.#state = state;
     const change = { old, new: state, ...(cause === undefined ? {} : { cause }) };
     this.#reporter.run("onHealth", () => this.#onChange?.(change));
+    return true;
   }
 }

@@ -380,6 +380,16 @@ Deno.test("guarantee 7: orders that were loaded while the backplane was away are
   assert(b.watch.isCurrent);
 });
 
+Deno.test("guarantee 7: a backplane that says again and again that it is up keeps no event waiting", async () => {
+  using time = new FakeTime();
+  await using node = new Node(new MemoryBackend());
+  await time.tick(0);
+  assert(node.watch.isCurrent);
+  node.delay = new Promise(() => {});
+  node.say("up");
+  assert(node.watch.isCurrent);
+});
+
 Deno.test("an order that could not be given says so", async () => {
   await using a = new Node(new MemoryBackend());
   a.isCut = true;

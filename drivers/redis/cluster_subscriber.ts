@@ -64,10 +64,10 @@ export class ClusterSubscriber {
   }
 
   /** Takes it back, where that feed is still the one that is subscribed. */
-  async remove(name: string, feed: Feed): Promise<void> {
+  remove(name: string, feed: Feed): void {
     if (this.#feeds.get(name) !== feed) return;
     this.#feeds.delete(name);
-    await this.#leaveHome(name, feed);
+    this.#leaveHome(name, feed);
   }
 
   async close(): Promise<void> {
@@ -97,10 +97,10 @@ export class ClusterSubscriber {
     shard.add(name, feed);
   }
 
-  async #leaveHome(name: string, feed: Feed): Promise<void> {
+  #leaveHome(name: string, feed: Feed): void {
     const home = this.#shards.get(this.#homes.get(name) ?? "");
     this.#homes.delete(name);
-    await home?.remove(name, feed);
+    home?.remove(name, feed);
   }
 
   #shard(address: string): Subscriber | undefined {

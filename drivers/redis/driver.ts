@@ -114,17 +114,18 @@ export class RedisDriver implements BroadcastDriver {
       live: () => this.#onUp(),
       report: (channel, rule, cause) => this.#report(channel, rule, cause),
     }, sink);
-    const close = async () => {
+    const close = () => {
       feed.close(new BroadcastClosedError("use this subscription"));
       this.#feeds.delete(feed);
-      await this.#subscriber.remove(name, feed);
+      this.#subscriber.remove(name, feed);
+      return Promise.resolve();
     };
     this.#feeds.add(feed);
     this.#subscriber.add(name, feed);
     try {
       await this.#deadlines.race(feed.ready, this.#options.timeoutMs);
     } catch (error) {
-      await close();
+      close();
       throw new Error("Redis did not acknowledge the subscription", {
         cause: feed.lastError ?? this.#subscriber.lastError ?? error,
       });
@@ -182,7 +183,7 @@ export class RedisDriver implements BroadcastDriver {
   /** Redis is reached as soon as every channel is in step again. */
   #onUp(): void {
     if (this.#state === "closed" || !this.#link.isUp || !this.#subscriber.isUp) return;
-    if ([...this.#feeds].some((feed) => feed.isBehind)) return;
+    for (const feed of this.#feeds) if (feed.isBehind) return;
     this.#state = "up";
     this.#host?.health("up");
   }

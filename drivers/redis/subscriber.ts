@@ -72,13 +72,14 @@ export class Subscriber {
     if (this.#link.isUp) this.#subscribe([name]);
   }
 
-  /** Takes it back, where that feed is still the one that is subscribed. */
-  async remove(name: string, feed: Feed): Promise<void> {
+  /**
+   * Takes it back, where that feed is still the one that is subscribed. Nobody waits for Redis, which
+   * may be frozen: where the connection goes meanwhile, the subscription goes with it.
+   */
+  remove(name: string, feed: Feed): void {
     if (this.#feeds.get(name) !== feed) return;
     this.#feeds.delete(name);
-    if (!this.#link.isUp) return;
-    // Where the connection goes meanwhile, the subscription goes with it.
-    await this.#commands.unsubscribe(this.#link.client, name).catch(() => {});
+    if (this.#link.isUp) this.#commands.unsubscribe(this.#link.client, name).catch(() => {});
   }
 
   close(): Promise<void> {

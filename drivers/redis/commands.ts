@@ -93,12 +93,14 @@ export class Commands {
 
   /**
    * Waits until replicas have what was written on this connection so far; resolves with how many do.
-   * It blocks the connection, so calls that are answered meanwhile share the next one.
+   * It blocks the connection, so calls that are answered meanwhile share the next one, and it ends
+   * before a heartbeat would take the connection for silent.
    */
   replicated(client: Redis, replicas: number): Promise<number> {
     return this.#nextWait ??= this.#lastWait.then(() => {
       this.#nextWait = undefined;
-      const wait = client.wait(replicas, this.#timeoutMs);
+      const waitMs = Math.min(this.#timeoutMs, this.#link.heartbeatMs / 2);
+      const wait = client.wait(replicas, Math.ceil(waitMs));
       this.#lastWait = wait.catch(() => {});
       return wait;
     });

@@ -24,8 +24,9 @@ export interface LinkHooks {
  * executed, and a cluster's client that has lost every node may never say so.
  */
 export class Link<Client extends Redis | Cluster = Redis | Cluster> {
+  /** Between two pings. */
+  readonly heartbeatMs: number;
   readonly #make: () => Client;
-  readonly #heartbeatMs: number;
   readonly #hooks: LinkHooks;
   readonly #pauses = new Pauses();
   readonly #deadlines = new Deadlines();
@@ -44,7 +45,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
   /** Begins to connect. `make` makes a client that does not connect by itself. */
   constructor(make: () => Client, heartbeatMs: number, hooks: LinkHooks) {
     this.#make = make;
-    this.#heartbeatMs = heartbeatMs;
+    this.heartbeatMs = heartbeatMs;
     this.#hooks = hooks;
     this.#client = this.#make();
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs);
@@ -106,7 +107,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
       client.once("end", () => given.resolve());
       try {
         // A server that takes connections and says nothing is as silent as one that stops answering.
-        await this.#deadlines.race(client.connect(), 2 * this.#heartbeatMs);
+        await this.#deadlines.race(client.connect(), 2 * this.heartbeatMs);
         // It would go on in another database than it was told.
         if (isWrongDatabase(said)) throw said;
         failures = 0;
@@ -152,7 +153,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
       if (connection.status !== "ready") continue;
       if (this.#silent.has(connection)) {
         this.#silent.delete(connection);
-        this.#lastError = new Error(`No answer to a ping within ${this.#heartbeatMs} ms`);
+        this.#lastError = new Error(`No answer to a ping within ${this.heartbeatMs} ms`);
         connection.disconnect();
       } else {
         this.#silent.add(connection);

@@ -1,6 +1,12 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
+import { deadline } from "@std/async";
 import { Redis } from "ioredis";
-import type { AnyBroadcastError, Position } from "../../core/mod.ts";
+import {
+  type AnyBroadcastError,
+  BroadcastPublishError,
+  BroadcastSubscribeError,
+  type Position,
+} from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { Publisher } from "../drivers/publisher.ts";
 import { Witness } from "../drivers/witness.ts";
@@ -436,4 +442,45 @@ Deno.test("why health is down is told, also where the server only closed the con
   await stranger.redis.call("CLIENT", "KILL", "TYPE", "pubsub");
   await promise;
   assertEquals(reasons, ["Error: The connection was closed"]);
+});
+
+Deno.test("guarantee 12: a subscription to a Redis that is frozen rejects in its time, however seldom it is asked whether it answers", async () => {
+  await using server = await RedisServer.start();
+  await using node = new RedisBroadcaster({
+    url: server.url,
+    prefix: "faults",
+    timeoutMs: 500,
+    heartbeatMs: 600_000,
+  });
+  await publish(node, "1");
+  server.freeze();
+  await assertRejects(
+    () => deadline(node.subscribe("c").ready, 60_000),
+    BroadcastSubscribeError,
+    "No answer within 500 ms",
+  );
+});
+
+Deno.test("guarantee 2: where replicas are waited for and none is there, publishes say so, the connection stays, and all works when one comes", async () => {
+  await using server = await RedisServer.start("--repl-diskless-sync-delay", "0");
+  const states: string[] = [];
+  await using node = new RedisBroadcaster({
+    url: server.url,
+    prefix: "faults",
+    waitForReplicas: 1,
+    timeoutMs: 1_500,
+    heartbeatMs: 200,
+    onHealth: ({ new: state }) => states.push(state),
+  });
+  for (const id of ["1", "2"]) {
+    const error = await assertRejects(() => publish(node, id), BroadcastPublishError);
+    assertMatch(error.message, /: 0 of 1 replicas have it/);
+  }
+  assertEquals(states, ["up"]);
+  await using _replica = await RedisServer.start("--replicaof", `127.0.0.1 ${server.port}`);
+  await until("a replica", async () => {
+    const outcome = await publish(node, "1").catch(() => undefined);
+    return outcome !== undefined;
+  });
+  assertEquals(states, ["up"]);
 });

@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
+import type { PresenceSnapshot } from "../../core/presence_channel.ts";
 import { RedisBroadcaster } from "../../drivers/redis.ts";
 import { RedisDriver } from "../../drivers/redis/driver.ts";
 import { Names } from "../../drivers/redis/names.ts";
 import { readRedisOptions } from "../../drivers/redis/options.ts";
 import { driverContract } from "../../testing/driver_contract.ts";
+import { Witness } from "../drivers/witness.ts";
 import { RedisServer } from "./redis_server.ts";
 import { until } from "./until.ts";
 
@@ -35,4 +37,39 @@ Deno.test("guarantee 5: however many subscribe on a node, Redis has one subscrip
   await until("the end on one node", async () => await count() === 1);
   subscriptions[0]?.unsubscribe();
   await until("the end on both", async () => await count() === 0);
+});
+
+Deno.test("what the guide lets a user of Redis do is enough, and nothing else is tried", async () => {
+  const guide = await Deno.readTextFile(new URL("../../docs/drivers.md", import.meta.url));
+  const rules = /`ACL SETUSER shop ([^`]*)`/.exec(guide)?.[1]?.split(" ") ?? [];
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  await stranger.redis.call("ACL", "SETUSER", "shop", ...rules);
+  const node = new RedisBroadcaster({
+    url: `redis://shop:secret@127.0.0.1:${server.port}`,
+    prefix: "shop",
+    heartbeatMs: 100,
+  });
+  const { promise: present, resolve } = Promise.withResolvers<void>();
+  const listener = {
+    here: ({ members }: PresenceSnapshot) => members?.length === 1 && resolve(),
+    join: () => resolve(),
+    leave() {},
+  };
+  const stopWatching = node.watchPresence("presence-c", listener, { id: "a" });
+  const witness = await Witness.on(node, ["c"]);
+  const { position } = await node.publish("c", { event: "n", data: 1 });
+  await node.publish("c", { event: "n", data: 2 });
+  await witness.until("both", ({ count }) => count === 2);
+  const resumed = node.subscribe("c", { after: position });
+  assertEquals((await resumed.ready).recovery, "ok");
+  await present;
+  resumed.unsubscribe();
+  witness.leave();
+  const name = new Names("shop").messages("c");
+  const count = async () => (await stranger.redis.pubsub("NUMSUB", name)).at(-1);
+  await until("the end of the subscription", async () => await count() === 0);
+  stopWatching();
+  await node.close();
+  assertEquals(await stranger.redis.call("ACL", "LOG"), []);
 });

@@ -22,14 +22,7 @@ import {
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
 import { BroadcastConfigError, BroadcastPublishError } from "../core/errors.ts";
 import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
-import {
-  callback,
-  describe,
-  durationMs,
-  integer,
-  type OptionCheck,
-  readOptions,
-} from "../core/options.ts";
+import { describe, durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
 import type { PostgresClient, PostgresTransaction } from "./postgres/client.ts";
 import { PostgresDriver } from "./postgres/driver.ts";
 import { isStorable, STORABLE_RULE } from "./postgres/storable.ts";
@@ -45,7 +38,10 @@ export type { PostgresClient, PostgresNames, PostgresTransaction };
 export interface PostgresBroadcasterOptions extends BroadcasterOptions, PostgresNames {
   /** Where the database is: `postgres://user:password@host:port/database`. */
   readonly url?: string | undefined;
-  /** The application's own client of postgres.js, which is left open. It needs two free connections. */
+  /**
+   * The application's own client of postgres.js, which is left open. It needs two free connections;
+   * the one that listens is made beside it, with its options.
+   */
   readonly sql?: PostgresClient | undefined;
   /**
    * Most events kept per channel, 1,000 unless told. Those younger than a minute are kept whatever
@@ -105,7 +101,10 @@ const CHECKS: { readonly [Name in keyof Required<PostgresBroadcasterOptions>]: O
     typeof value === "string" && URL.canParse(value) && /^postgres(?:ql)?:/.test(value)
       ? undefined
       : "a URL that starts with postgres://",
-  sql: callback,
+  sql: (value) =>
+    typeof value === "function" && "options" in value && typeof value.options === "object"
+      ? undefined
+      : "a client of postgres.js",
   historySize: integer(1),
   historyTtlMs: durationMs(1),
   listen: boolean,

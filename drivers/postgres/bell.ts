@@ -1,6 +1,6 @@
 import { Deadlines } from "../../core/deadline.ts";
 import { Alarm } from "./alarm.ts";
-import { OwnClient, type PostgresClient, template } from "./client.ts";
+import { OwnClient, template } from "./client.ts";
 import type { Store } from "./store.ts";
 
 /** How long the bell may be silent before this node rings it to hear whether it still works. */
@@ -13,10 +13,10 @@ const REST_MS = 10;
 /** How long the ring before the end may take. */
 const LAST_RING_MS = 1_000;
 
-/** Where LISTEN runs: on a connection of our own, or wherever the application's client has its own. */
+/** What a bell is made from. */
 export interface BellOptions {
-  readonly url?: string | undefined;
-  readonly sql?: PostgresClient | undefined;
+  /** Where the connection that listens leads: a URL, or the options of the application's client. */
+  readonly server: string | object;
   readonly name: string;
   readonly timeoutMs: number;
   /** Hears of every ring, and when LISTEN begins. */
@@ -45,7 +45,6 @@ export class Bell {
   #ringing: "idle" | "busy" | "again" = "idle";
   #line: Line = "silent";
   #listening: Promise<void> | undefined;
-  #end = () => {};
 
   constructor(store: Store, options: BellOptions) {
     this.#store = store;
@@ -53,13 +52,7 @@ export class Bell {
   }
 
   open(): void {
-    const { sql, url, name, onRing } = this.#options;
-    if (url !== undefined) this.#listening = this.#listen(url);
-    // It listens again by itself, and has no means to end a connection that fell silent.
-    else {sql?.listen(name, onRing, onRing).then(({ unlisten }) => {
-        this.#end = () => void unlisten().catch(() => {});
-        if (this.#line === "closed") this.#end();
-      }, () => {});}
+    this.#listening = this.#listen();
   }
 
   /**
@@ -95,7 +88,6 @@ export class Bell {
     this.#pause.ring();
     this.#rest.ring();
     this.#deadlines.close();
-    this.#end();
     await this.#listening;
   }
 
@@ -103,13 +95,13 @@ export class Bell {
     return this.#ringing === "again" && !this.#isClosed();
   }
 
-  async #listen(url: string): Promise<void> {
-    const { name, timeoutMs, onRing } = this.#options;
+  async #listen(): Promise<void> {
+    const { server, name, timeoutMs, onRing } = this.#options;
     const listen = template([`listen "${name}"`]);
     const ask = template(["select"]);
     let hasHeard = false;
     while (!this.#isClosed()) {
-      const client = new OwnClient(url, {
+      const client = new OwnClient(server, {
         max: 1,
         prepare: false,
         connectTimeoutMs: timeoutMs,

@@ -14,12 +14,8 @@ export interface PostgresClient {
     /** Runs it. */
     raw(): PromiseLike<unknown>;
   };
-  /** Calls back at every NOTIFY, and whenever LISTEN was said again. */
-  listen(
-    channel: string,
-    onnotify: () => void,
-    onlisten: () => void,
-  ): PromiseLike<{ unlisten(): Promise<unknown> }>;
+  /** What it connects with: LISTEN needs a connection of its own, which is ours to end. */
+  readonly options: object;
 }
 
 /** A transaction of postgres.js, as `sql.begin` hands it out. */
@@ -134,7 +130,8 @@ export class OwnClient {
   readonly sql: postgres.Sql;
   readonly #sockets = new Sockets();
 
-  constructor(url: string, { connectTimeoutMs, ...options }: OwnClientOptions) {
+  /** `server` is a URL, or the options of another client. */
+  constructor(server: string | object, { connectTimeoutMs, ...options }: OwnClientOptions) {
     const all = {
       ...options,
       connect_timeout: connectTimeoutMs / 1_000,
@@ -146,7 +143,12 @@ export class OwnClient {
       onnotice() {},
       socket: (address: postgres.ParsedOptions) => this.#sockets.connect(address),
     };
-    this.sql = postgres(url, all);
+    this.sql = typeof server === "string" ? postgres(server, all) : postgres({
+      ...server,
+      ...all,
+      // The application may open sockets in a way of its own.
+      ...("socket" in server && server.socket ? { socket: server.socket } : {}),
+    });
   }
 
   /** Ends it, with a moment for what is under way. */

@@ -70,10 +70,10 @@ export class PostgresDriver implements BroadcastDriver {
     this.#store = new Store(this.#client, names, options.maxEventBytes);
     this.leases = new PostgresLeases(this.#store, (answer) => this.#within(answer));
     this.#commit = new GroupCommit(this.#store, timeoutMs, () => this.#onStored());
-    this.#bell = options.listen
+    const server = url ?? sql?.options;
+    this.#bell = options.listen && server !== undefined
       ? new Bell(this.#store, {
-        url,
-        sql,
+        server,
         name: names.bell,
         timeoutMs: statementTimeoutMs,
         onRing: () => this.#reader?.wake(),

@@ -22,6 +22,7 @@ import { Witness } from "../drivers/witness.ts";
 import { PostgresServer } from "./postgres_server.ts";
 import { Stage } from "./postgres_stage.ts";
 import { tapped } from "./tapped.ts";
+import { until } from "./until.ts";
 
 let server: PostgresServer;
 
@@ -32,6 +33,15 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => server[Symbol.asyncDispose]());
 
 const event = (id: string, data: unknown = null) => ({ event: "n", data, id });
+
+/** A node that hears what others call, and never calls itself to hear whether LISTEN still works. */
+function listenerOn(stage: Stage) {
+  const sql = tapped(
+    stage.sql,
+    (statement, run) => statement.includes("pg_notify") ? new Promise(() => {}) : run(),
+  );
+  return stage.node({ sql, pollIntervalMs: 600_000, timeoutMs: 600_000 });
+}
 
 Deno.test("ten nodes make the tables at once, and the exported SQL may run again and again", async () => {
   await using stage = new Stage(server);
@@ -140,6 +150,53 @@ Deno.test("a client of the application's is used, and left open", async () => {
   await sql.end();
 });
 
+Deno.test("guarantee 9: a client of the application's is left without our LISTEN, also where its connection broke", async () => {
+  await using stage = new Stage(server);
+  const name = `stages.${stage.prefix}`;
+  const listening = async () => {
+    const rows = await stage.sql`
+      select pid from pg_stat_activity where query = ${`listen "${name}"`}`;
+    return rows.map(({ pid }) => pid);
+  };
+  const node = stage.node({ sql: stage.sql });
+  await until("LISTEN", async () => (await listening()).length === 1);
+  const before = await listening();
+  await stage.sql`select pg_terminate_backend(${before[0]})`;
+  await until("another", async () => {
+    const [pid] = await listening();
+    return pid !== undefined && pid !== before[0];
+  });
+  await node.close();
+  await until("the end", async () => (await listening()).length === 0);
+});
+
+Deno.test("a node over a client of the application's hears what others call also where the server came later", async () => {
+  await using own = await PostgresServer.start();
+  await own.kill();
+  await using stranger = own.client();
+  await using node = new PostgresBroadcaster({
+    sql: tapped(
+      stranger.sql,
+      (statement, run) => statement.includes("pg_notify") ? new Promise(() => {}) : run(),
+    ),
+    schema: "late",
+    pollIntervalMs: 600_000,
+    timeoutMs: 600_000,
+  });
+  const refused = node.publish("c", event("1"));
+  await own.restart();
+  await refused;
+  const witness = await Witness.on(node, ["c"]);
+  await using other = own.client();
+  await until("LISTEN", async () => {
+    const rows = await other.sql`select from pg_stat_activity where query ilike 'listen %'`;
+    return rows.length === 1;
+  });
+  await using far = new PostgresBroadcaster({ url: own.url, schema: "late" });
+  await far.publish("c", event("2"));
+  await witness.until("it", ({ count }) => count === 1);
+});
+
 Deno.test("all channels of a node are read by one loop, which asks for what has changed", async () => {
   await using stage = new Stage(server);
   await using stranger = server.client();
@@ -170,8 +227,8 @@ Deno.test("all channels of a node are read by one loop, which asks for what has 
 
 Deno.test("a node that publishes on and on calls the others now and then, and for the last event too", async () => {
   await using stage = new Stage(server);
-  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
-  const [near, far] = stage.nodes({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const near = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const far = listenerOn(stage);
   const witness = await Witness.on(far, ["c"]);
   let calls = 0;
   await stage.sql.listen(`stages.${stage.prefix}`, () => calls++);
@@ -188,8 +245,7 @@ Deno.test("a node that publishes on and on calls the others now and then, and fo
 
 Deno.test("a node that closes right after its last publish calls the others for that, too", async () => {
   await using stage = new Stage(server);
-  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
-  const far = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const far = listenerOn(stage);
   const witness = await Witness.on(far, ["c"]);
   for (let round = 1; round <= 5; round++) {
     const near = stage.node({ pollIntervalMs: 600_000 });
@@ -207,8 +263,7 @@ Deno.test("a call that was lost with its connection is made again", async () => 
     return Promise.reject(new Error("The connection broke"));
   });
   const near = stage.node({ sql, pollIntervalMs: 600_000 });
-  // Over a client of the application's, nobody rings to hear whether LISTEN still works.
-  const far = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });
+  const far = listenerOn(stage);
   const witness = await Witness.on(far, ["c"]);
   await near.publish("c", event("1"));
   await witness.until("it", ({ count }) => count === 1);

@@ -6,6 +6,7 @@ import { Names } from "../../drivers/redis/names.ts";
 import { readRedisOptions } from "../../drivers/redis/options.ts";
 import { driverContract } from "../../testing/driver_contract.ts";
 import { Witness } from "../drivers/witness.ts";
+import { read } from "../links.ts";
 import { RedisServer } from "./redis_server.ts";
 import { until } from "./until.ts";
 
@@ -40,8 +41,7 @@ Deno.test("guarantee 5: however many subscribe on a node, Redis has one subscrip
 });
 
 Deno.test("what the guide lets a user of Redis do is enough, and nothing else is tried", async () => {
-  const guide = await Deno.readTextFile(new URL("../../docs/drivers.md", import.meta.url));
-  const rules = /`ACL SETUSER shop ([^`]*)`/.exec(guide)?.[1]?.split(" ") ?? [];
+  const rules = /`ACL SETUSER shop ([^`]*)`/.exec(read("docs/drivers.md"))?.[1]?.split(" ") ?? [];
   await using server = await RedisServer.start();
   await using stranger = server.stranger();
   await stranger.redis.call("ACL", "SETUSER", "shop", ...rules);

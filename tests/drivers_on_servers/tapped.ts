@@ -10,6 +10,6 @@ export function tapped(
     (template: TemplateStringsArray, ...parameters: (string | null)[]) => ({
       raw: () => around(template.join("?"), async () => await sql(template, ...parameters).raw()),
     }),
-    { listen: sql.listen },
+    { options: sql.options },
   );
 }

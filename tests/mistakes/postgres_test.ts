@@ -11,8 +11,7 @@ function clientOf(answer: (statement: string) => string | Error): PostgresClient
       return Promise.resolve([[new TextEncoder().encode(said)]]);
     },
   });
-  const listen = () => Promise.resolve({ unlisten: () => Promise.resolve() });
-  return Object.assign(run, { listen });
+  return Object.assign(run, { options: {} });
 }
 
 /** An error as the server sends it. */
@@ -21,7 +20,7 @@ function sqlError(code: string, message: string): Error {
 }
 
 async function publishBy(sql: PostgresClient): Promise<string> {
-  await using broadcaster = new PostgresBroadcaster({ sql, prefix: "shop" });
+  await using broadcaster = new PostgresBroadcaster({ sql, prefix: "shop", listen: false });
   return await messageOf(() => broadcaster.publish("chat", { event: "message", data: 1 }));
 }
 

@@ -56,6 +56,7 @@ export function commandClient(template: Redis | Cluster): Redis | Cluster {
     redisOptions: {
       ...template.options.redisOptions,
       keyPrefix: "",
+      stringNumbers: false,
       replyMapping: "legacy",
       disconnectTimeout: 100,
     },

@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { Cluster } from "ioredis";
+import { RedisBroadcaster } from "../../drivers/redis.ts";
 import { trial } from "../drivers/trial.ts";
 import { Publisher } from "../drivers/publisher.ts";
 import { Witness } from "../drivers/witness.ts";
@@ -103,4 +105,15 @@ Deno.test("guarantee 9: close leaves nothing, also right after a slot has moved"
   await Witness.on(node, ["b"]);
   await backend.move(hashSlot("b"), first, second);
   await node.close();
+});
+
+Deno.test("what an application's client of a cluster makes of answers does not matter to ours", async () => {
+  await using backend = await ClusterBackend.open();
+  const addresses = backend.masters.map(({ port }) => ({ host: "127.0.0.1", port }));
+  const redisOptions = { stringNumbers: true, keyPrefix: "theirs:" };
+  const client = new Cluster(addresses, { lazyConnect: true, redisOptions });
+  await using node = new RedisBroadcaster({ client, prefix: "trial" });
+  const witness = await Witness.on(node, ["c"]);
+  await node.publish("c", { event: "n", data: 1 });
+  await witness.until("it", ({ count }) => count === 1);
 });

@@ -39,6 +39,12 @@ export function script(lua: string): RedisScript {
  */
 const KEEP_STATE_MS = 7 * 24 * 60 * 60_000;
 
+/**
+ * What one read brings at most, and how many entries it looks at between two looks at their size. An
+ * answer of any length would keep a connection busy until it is taken for silent.
+ */
+const READ = { bytes: 64 * 1024 * 1024, page: 16 };
+
 /** What is the same for every call of a driver, and therefore stands in the scripts: reading it costs. */
 export interface ScriptSettings {
   /** Most events that are kept. */
@@ -183,7 +189,7 @@ return answer
 
 /**
  * Reads what lies behind a position. Answers `{epoch, top, entries}`, the newest entry first: as many
- * as are missing, if the position is of this epoch and so many are stored.
+ * as are missing, if the position is of this epoch, so many are stored, and they are not too large.
  *
  * ARGV: 4 and 5 the epoch and offset of an event that was seen, or nothing and 0; 6 and 7 those of
  * the position.
@@ -195,7 +201,20 @@ if ${settings.waits} then call('PEXPIRE', KEYS[1], ${lifetimes(settings).stateMs
 local entries = {}
 local missing = top - tonumber(ARGV[7])
 if ARGV[6] == epoch and missing > 0 and missing <= call('XLEN', KEYS[2]) then
-  entries = call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', missing)
+  local from, bytes = '+', 0
+  repeat
+    local count = math.min(${READ.page}, missing - #entries)
+    local page = call('XREVRANGE', KEYS[2], from, '-', 'COUNT', count)
+    for _, entry in ipairs(page) do
+      entries[#entries + 1] = entry
+      bytes = bytes + #(entry[2][2] or '')
+      from = '(' .. entry[1]
+    end
+    if bytes > ${READ.bytes} then
+      entries = {}
+      break
+    end
+  until #page == 0 or #entries == missing
 end
 return {epoch, top, entries}
 `);

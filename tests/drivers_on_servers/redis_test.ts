@@ -73,3 +73,24 @@ Deno.test("what the guide lets a user of Redis do is enough, and nothing else is
   await node.close();
   assertEquals(await stranger.redis.call("ACL", "LOG"), []);
 });
+
+Deno.test("guarantee 6: a gap too large for one answer is not read, but told as lost", async () => {
+  const bytes = 16 * 1024 * 1024;
+  await using server = await RedisServer.start();
+  const driver = new RedisDriver(
+    readRedisOptions({ url: server.url, prefix: "large", maxEventBytes: 2 * bytes }),
+  );
+  const json = JSON.stringify("x".repeat(bytes));
+  let epoch = "";
+  for (const id of ["1", "2", "3", "4", "5"]) {
+    const position = await driver.publish("c", { id, event: "n", json });
+    epoch = position?.epoch ?? "";
+  }
+  const offsetsAfter = async (offset: number) => {
+    const read = await driver.read("c", { epoch, offset });
+    return read.complete ? read.events.map(({ position }) => position.offset) : "lost";
+  };
+  assertEquals(await offsetsAfter(1), "lost");
+  assertEquals(await offsetsAfter(2), [3, 4, 5]);
+  await driver.close();
+});

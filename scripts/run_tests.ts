@@ -24,9 +24,9 @@ async function main(names: readonly string[]): Promise<boolean> {
   const counts: Counts[] = [];
   const advice = await provide([...new Set(suites.flatMap(({ programs }) => programs))]);
   if (advice === undefined) {
-    for (const { args } of suites) {
+    for (const { args, jobs } of suites) {
       console.log(`\n> deno ${args.join(" ")}`);
-      const { success, output } = await showDeno(args);
+      const { success, output } = await showDeno(args, { jobs });
       counts.push(readCounts(output, success));
     }
   } else {

@@ -21,6 +21,8 @@ export interface Suite {
   readonly programs: readonly Program[];
   /** Arguments for `deno`. */
   readonly args: readonly string[];
+  /** Test files at a time, where they mostly wait; as many as the machine has cores unless told. */
+  readonly jobs?: number;
 }
 
 /** Every suite, by the name that `deno task test` takes, in the order of running. */
@@ -46,13 +48,18 @@ export const SUITES = {
   servers: {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
     args: ["test", "-A", "--parallel", "tests/drivers_on_servers"],
+    jobs: 4,
   },
   /** Hundreds of clients on a bad network, for a minute, over each driver at the same time. */
-  jitter: { programs: [REDIS, POSTGRES], args: ["test", "-A", "--parallel", "tests/jitter"] },
+  jitter: {
+    programs: [REDIS, POSTGRES],
+    args: ["test", "-A", "--parallel", "tests/jitter"],
+    jobs: 4,
+  },
   /** Whole systems: real browsers and programs in other languages. */
   e2e: {
     programs: [CURL, OPENSSL, CHROMIUM, PYTHON, NODE, NGINX, REDIS],
-    args: ["test", "-A", "--unstable-bundle", "tests/e2e"],
+    args: ["test", "-A", "--parallel", "--unstable-bundle", "tests/e2e"],
   },
   /** The package for npm: what is in it, on every runtime and through the usual bundlers. */
   npm: {

@@ -78,7 +78,7 @@ async function forgetStandIns(path: string): Promise<void> {
 
 function run(what: string, folder: string, args: readonly string[]): Promise<Run> {
   console.log(`\n${what}, with the modules of ${REGISTRY}`);
-  return showDeno(args, folder);
+  return showDeno(args, { folder });
 }
 
 const counts = await main();

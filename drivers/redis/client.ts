@@ -46,7 +46,9 @@ export function commandClient(template: Redis | Cluster): Redis | Cluster {
     lazyConnect: true,
     keyPrefix: "",
     enableOfflineQueue: false,
-    enableAutoPipelining: true,
+    // A pipeline of a cluster once came back short: ioredis 6.0 threw outside of every call of ours, and
+    // the process ended. A command alone follows its slot by itself.
+    enableAutoPipelining: false,
     scaleReads: "master",
     shardedSubscribers: false,
     clusterRetryStrategy: () => null,

@@ -38,6 +38,7 @@ export const SUITES = {
       "tests",
       "scripts",
     ],
+    jobs: 4,
   },
   /** The examples in doc comments, and those of the guide that is about tests. */
   doc: {

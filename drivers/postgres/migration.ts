@@ -220,11 +220,14 @@ begin
   #variable_conflict use_column
   begin
     perform ${names.of("check")}();
+    -- Whoever begins a new epoch waits for new channels, or these for that: it changes all there are.
     insert into ${channels} (channel, epoch)
     select g.channel, s.epoch
     from (select distinct u.channel collate "C" as channel from unnest(channels) u (channel)) g,
       ${store} s
+    where not exists (select from ${channels} c where c.channel = g.channel)
     order by g.channel
+    for share of s
     on conflict do nothing;
     -- In one order for all, so that nobody deadlocks; the next statement sees what came before.
     perform from ${channels} c where c.channel = any (channels) order by c.channel for update;

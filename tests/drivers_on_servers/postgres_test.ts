@@ -321,6 +321,35 @@ Deno.test("what commits late is read, though later commits were read before", as
   assertEquals(witness.lost, []);
 });
 
+Deno.test("a channel that begins while another node begins a new epoch is in that epoch, too", async () => {
+  await using stage = new Stage(server);
+  const node = stage.node({ listen: false });
+  await node.publish("old", event("1"));
+  let renewal = Promise.resolve<unknown>(undefined);
+  await stage.sql.begin(async (tx) => {
+    await tx.unsafe(
+      `select from ${
+        stage.name("publish")
+      }(array['new'], array['1'], array['n'], array['1'], array[null])`,
+    );
+    let isOver = false;
+    renewal = stage.sql.begin(async (other) => {
+      await other.unsafe(`update ${stage.name("store")} set lineage = ''`);
+      await other.unsafe(`select ${stage.name("check")}()`);
+    }).finally(() => isOver = true);
+    await until("the other node waits, or is through", async () => {
+      const [waiting] = await stage.sql`
+        select from pg_stat_activity where wait_event_type = 'Lock' and query like '%lineage%'`;
+      return isOver || waiting !== undefined;
+    });
+  });
+  await renewal;
+  const epochs = await stage.sql.unsafe(
+    `select epoch from ${stage.name("channels")} union select epoch from ${stage.name("store")}`,
+  );
+  assertEquals(epochs.length, 1);
+});
+
 Deno.test("any JSON passes, U+0000 in it too; names that cannot be stored are refused alone", async () => {
   await using stage = new Stage(server);
   const [a, b] = stage.nodes();

@@ -1,7 +1,6 @@
 import { type Cluster, Command, type Redis } from "ioredis";
 import { Deadlines } from "../../core/deadline.ts";
 import { reasonOf } from "../../core/reason.ts";
-import { isCluster } from "./client.ts";
 import type { Link } from "./link.ts";
 import { Pauses } from "./pauses.ts";
 import type { RedisScript } from "./scripts.ts";
@@ -10,7 +9,7 @@ import type { RedisScript } from "./scripts.ts";
 const RETRY_MS = 50;
 
 /** What a server answers that has done nothing, and may do it in a moment. */
-const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS|MOVED|ASK)\b/;
+const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICAS)\b/;
 
 /** How to run a call. */
 export interface RunOptions {
@@ -76,7 +75,10 @@ export class Commands {
     }
   }
 
-  /** Sends a command: at once where nothing is under way, else together with others of this turn. */
+  /**
+   * Sends a command: at once where nothing is under way, else together with others of this turn. To a
+   * cluster each goes at once and follows its slot.
+   */
   async send(
     client: Redis | Cluster,
     name: string,
@@ -149,9 +151,6 @@ class Attempts {
         if (!mayRepeat || this.#isOver) throw error;
         // The master has become a replica: there is another by now, or soon.
         if (reasonOf(error).startsWith("READONLY")) this.#link.renew(error);
-        // The client follows by itself, but not where others of its pipeline were answered.
-        const { client } = this.#link;
-        if (reasonOf(error).startsWith("MOVED") && isCluster(client)) client.refreshSlotsCache();
       }
       await this.#pauses.wait(RETRY_MS);
       if (this.#isOver) throw this.lastError;

@@ -26,8 +26,7 @@ export class Admission {
   /** Whether a request is for the gateway: its path, or one below it. */
   match(request: Pick<UpgradeRequest, "url">): boolean {
     const { pathname } = new URL(request.url);
-    return pathname === this.#path ||
-      pathname.startsWith(this.#path === "/" ? this.#path : `${this.#path}/`);
+    return pathname === this.#path || pathname.startsWith(pathBelow(this.#path, ""));
   }
 
   /** The answer to a request that must not become a WebSocket, `undefined` to one that may. */
@@ -62,6 +61,11 @@ export class Admission {
 
 function isWebSocketHandshake(request: UpgradeRequest): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** The path of what lies below a gateway's. */
+export function pathBelow(path: string, name: string): string {
+  return `${path === "/" ? "" : path}/${name}`;
 }
 
 /** An answer in plain words. */

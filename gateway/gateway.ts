@@ -12,7 +12,7 @@ import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
 import { Access } from "./access.ts";
-import { Admission, answer } from "./admission.ts";
+import { Admission, answer, pathBelow } from "./admission.ts";
 import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
@@ -185,7 +185,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   };
 
   #publish(request: Request, url: URL): Response | Promise<Response> | undefined {
-    if (this.#httpPublish === undefined || !this.#isAt(url, "publish")) return;
+    if (this.#httpPublish === undefined || url.pathname !== pathBelow(this.path, "publish")) return;
     return this.#state === "open"
       ? this.#httpPublish.handle(request)
       : answer(503, "The gateway is closed");
@@ -320,12 +320,6 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   /** The same as {@linkcode BroadcastGateway.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Whether an address is of something below the gateway's. */
-  #isAt({ pathname }: URL, name: string): boolean {
-    const { path } = this.#settings;
-    return pathname === `${path === "/" ? "" : path}/${name}`;
   }
 
   #resolve(

@@ -5,6 +5,7 @@ import { parseServerMessage } from "../protocol/codec.ts";
 import type { RetryVerdict, ServerFrame, SubFrame, WirePosition } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
 import { parseStreamId } from "../protocol/sse.ts";
+import { pathBelow } from "./admission.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewaySettings } from "./options.ts";
 import { EVENTS_FORMAT, framesFormat } from "./sse_format.ts";
@@ -43,7 +44,7 @@ export class Sse<Subject> {
   constructor(host: SseHost<Subject>) {
     const { settings, deadlines } = host;
     this.#host = host;
-    this.#path = `${settings.path === "/" ? "" : settings.path}/sse`;
+    this.#path = pathBelow(settings.path, "sse");
     this.#uplink = new SseUplink(settings, deadlines);
   }
 

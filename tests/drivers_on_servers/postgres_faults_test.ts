@@ -44,9 +44,7 @@ Deno.test("a server that was set back to a backup numbers in new epochs, on all 
   // On the channel that it hears nothing is amiss: only the server's log tells.
   const witness = await Witness.on(node, ["quiet"]);
   await publishAll(node, ["1", "2"]);
-  await server.kill();
   await server.save();
-  await server.restart();
   const { position: lost } = await node.publish("c", event("3"));
   await node.publish("quiet", event("heard"));
   await witness.until("it", ({ count }) => count === 1);
@@ -71,9 +69,7 @@ Deno.test("a server that was set back, and written on past where it was, numbers
   const away = [await Witness.on(a, ["c", "quiet"]), await Witness.on(b, ["c", "quiet"])];
   await publishAll(a, ["1", "2"]);
   await a.publish("quiet", event("1"));
-  await server.kill();
   await server.save();
-  await server.restart();
   const { position: lost } = await a.publish("c", event("3"));
   for (const witness of away) {
     await witness.until("all", ({ count }) => count === 4);
@@ -113,9 +109,7 @@ Deno.test("a server that was set back to before its epochs were made anew makes 
   await using node = backend.node();
   const witness = await Witness.on(node, ["c"]);
   const { position: first } = await node.publish("c", event("1"));
-  await server.kill();
   await server.save();
-  await server.restart();
   await witness.until("the first", ({ count }) => count === 1);
   {
     await using stranger = server.client();
@@ -146,9 +140,7 @@ Deno.test("a server that was recovered from a backup, as a replica that takes ov
   await using b = backend.node();
   const witnesses = [await Witness.on(a, ["c"]), await Witness.on(b, ["c"])];
   await publishAll(a, ["1"]);
-  await server.kill();
   await server.save();
-  await server.restart();
   const { position: lost } = await a.publish("c", event("2"));
   for (const witness of witnesses) await witness.until("both", ({ count }) => count === 2);
   await server.kill();
@@ -186,9 +178,7 @@ Deno.test("a server that is set back just when a node has found it as it was num
   });
   const witness = await Witness.on(node, ["c"]);
   await publishAll(node, ["1", "2"]);
-  await server.kill();
   await server.save();
-  await server.restart();
   const { position: lost } = await node.publish("c", event("3"));
   await witness.until("all", ({ count }) => count === 3);
   const end = await logEnd(server);
@@ -229,9 +219,7 @@ Deno.test("files that were set back while no node was alive: the statement in th
   const { server } = backend;
   const before = backend.node();
   await publishAll(before, ["1", "2"]);
-  await server.kill();
   await server.save();
-  await server.restart();
   const { position: lost } = await before.publish("c", event("3"));
   await before.close();
   await server.kill();

@@ -68,9 +68,11 @@ export class PostgresServer implements AsyncDisposable {
     return this.#process.start();
   }
 
-  /** Keeps a copy of its files, as a backup does. It must not run. */
+  /** Keeps a copy of its files, as a backup does; it is stopped meanwhile. */
   async save(): Promise<void> {
+    await this.kill();
     await run("cp", ["-r", this.#folder, this.#saved]);
+    await this.restart();
   }
 
   /**

@@ -34,6 +34,18 @@ Deno.test.afterAll(() => server[Symbol.asyncDispose]());
 
 const event = (id: string, data: unknown = null) => ({ event: "n", data, id });
 
+/** The tables of a stage as its nodes use them. */
+function openStore({ prefix }: Stage) {
+  const client = new Client({
+    url: server.url,
+    maxConnections: 2,
+    prepare: true,
+    statementTimeoutMs: 10_000,
+  });
+  const store = new Store(client, new Names({ schema: "stages", prefix }), 1_000);
+  return { store, [Symbol.asyncDispose]: () => client.close() };
+}
+
 /** A node that hears what others call, and never calls itself to hear whether LISTEN still works. */
 function listenerOn(stage: Stage) {
   const sql = tapped(
@@ -102,22 +114,13 @@ Deno.test("a role that may only change rows works on tables that were made for i
 
 Deno.test("a mark whose answer was lost does not stand for the next one", async () => {
   await using stage = new Stage(server);
-  const client = new Client({
-    url: server.url,
-    maxConnections: 1,
-    prepare: true,
-    statementTimeoutMs: 10_000,
-  });
-  const store = new Store(client, new Names({ schema: "stages", prefix: stage.prefix }), 1_000);
-  try {
-    const first = await store.mark("n", undefined);
-    const lost = await store.mark("n", first);
-    const next = await store.mark("n", first);
-    assertEquals([first.marks, lost.marks, next.marks], ["1", "2", "3"]);
-    assertEquals(next.epoch, first.epoch);
-  } finally {
-    await client.close();
-  }
+  await using opened = openStore(stage);
+  const { store } = opened;
+  const first = await store.mark("n", undefined);
+  const lost = await store.mark("n", first);
+  const next = await store.mark("n", first);
+  assertEquals([first.marks, lost.marks, next.marks], ["1", "2", "3"]);
+  assertEquals(next.epoch, first.epoch);
 });
 
 Deno.test("a node that may not write for now reads on", async () => {
@@ -442,13 +445,8 @@ Deno.test("history is cut by number and by age, in small batches, by one node at
       Array.from({ length: 1_200 }, (_, i) => node.publish(channel, event(`${i}`))),
     );
   }
-  const client = new Client({
-    url: server.url,
-    maxConnections: 2,
-    prepare: true,
-    statementTimeoutMs: 10_000,
-  });
-  const store = new Store(client, new Names({ schema: "stages", prefix: stage.prefix }), 1_000);
+  await using opened = openStore(stage);
+  const { store } = opened;
   const stored = async () =>
     (await stage.sql.unsafe<{ channel: string; count: number; first: number }[]>(
       `select channel, count(*)::int as count, min(number)::int as first
@@ -456,36 +454,30 @@ Deno.test("history is cut by number and by age, in small batches, by one node at
     )).map(({ channel, count, first }) => [channel, count, first]);
   const sweep = (limits: { historySize: number; historyTtlMs: number; graceMs: number }) =>
     new Retention(store, { ...limits, intervalMs: 60_000 }, () => {}).sweep();
-  try {
-    const limits = { historySize: 100, historyTtlMs: 3_600_000, graceMs: 3_600_000 };
-    await sweep(limits);
-    assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "younger than the grace");
-    const locked = Promise.withResolvers<void>();
-    const done = Promise.withResolvers<void>();
-    const other = stage.sql.begin(async (tx) => {
-      await tx.unsafe(
-        `select pg_advisory_xact_lock(hashtextextended('stages.${stage.prefix} retention', 0))`,
-      );
-      locked.resolve();
-      await done.promise;
-    });
-    await locked.promise;
-    await sweep({ ...limits, graceMs: 0 });
-    assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "while another node is at it");
-    done.resolve();
-    await other;
-    await sweep({ ...limits, graceMs: 0 });
-    assertEquals(await stored(), [["a", 100, 1_101], ["b", 100, 1_101]], "by number");
-    await stage.sql.unsafe(
-      `update ${
-        stage.name("events")
-      } set stored_at = now() - interval '1 hour' where number < 1151`,
+  const limits = { historySize: 100, historyTtlMs: 3_600_000, graceMs: 3_600_000 };
+  await sweep(limits);
+  assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "younger than the grace");
+  const locked = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  const other = stage.sql.begin(async (tx) => {
+    await tx.unsafe(
+      `select pg_advisory_xact_lock(hashtextextended('stages.${stage.prefix} retention', 0))`,
     );
-    await sweep({ ...limits, historyTtlMs: 60_000 });
-    assertEquals(await stored(), [["a", 50, 1_151], ["b", 50, 1_151]], "by age");
-  } finally {
-    await client.close();
-  }
+    locked.resolve();
+    await done.promise;
+  });
+  await locked.promise;
+  await sweep({ ...limits, graceMs: 0 });
+  assertEquals(await stored(), [["a", 1_200, 1], ["b", 1_200, 1]], "while another node is at it");
+  done.resolve();
+  await other;
+  await sweep({ ...limits, graceMs: 0 });
+  assertEquals(await stored(), [["a", 100, 1_101], ["b", 100, 1_101]], "by number");
+  await stage.sql.unsafe(
+    `update ${stage.name("events")} set stored_at = now() - interval '1 hour' where number < 1151`,
+  );
+  await sweep({ ...limits, historyTtlMs: 60_000 });
+  assertEquals(await stored(), [["a", 50, 1_151], ["b", 50, 1_151]], "by age");
   const { position } = await node.publish("a", event("next"));
   const epoch = position?.epoch ?? "";
   await using gone = node.subscribe("a", { after: { epoch, offset: 1_149 } });

@@ -103,10 +103,7 @@ for (const [first, last] of [["everysec", "everysec"], ["always", "everysec"]] a
       await server.restart("--appendfsync", last);
     }
     await publishAll("lost 3", "lost 4");
-    await server.kill();
-    // As if the power had failed before they were on disk.
-    await Deno.truncate(server.appendFile, size);
-    await server.restart("--appendfsync", "always");
+    await server.losePower(size, "--appendfsync", "always");
     await publishAll("after 3", "after 4");
     assertEquals(new Set(given).size, 6, given.join());
   });
@@ -125,9 +122,7 @@ Deno.test("guarantee 2: no number is given twice where one node has not heard th
   await publish(unaware, "3");
   const { size } = await Deno.stat(server.appendFile);
   const { position: lost } = await publish(unaware, "lost 4");
-  await server.kill();
-  await Deno.truncate(server.appendFile, size);
-  await server.restart();
+  await server.losePower(size);
   const { position: after } = await publish(unaware, "after 4");
   assertEquals(after?.offset, lost?.offset);
   assertNotEquals(after?.epoch, lost?.epoch);
@@ -147,10 +142,7 @@ Deno.test("guarantee 2: that writes are on disk later now is noticed on a connec
   });
   const { size } = await Deno.stat(server.appendFile);
   const { position: lost } = await publish(a, "lost");
-  await server.kill();
-  // As if the power had failed before it was on disk.
-  await Deno.truncate(server.appendFile, size);
-  await server.restart();
+  await server.losePower(size);
   const { position: after } = await publish(a, "after");
   assertEquals(after?.offset, lost?.offset);
   assertNotEquals(after?.epoch, lost?.epoch);

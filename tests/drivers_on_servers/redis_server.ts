@@ -53,6 +53,13 @@ export class RedisServer implements AsyncDisposable {
     return `${this.#folder}/appendonlydir/appendonly.aof.1.incr.aof`;
   }
 
+  /** Loses what it has appended after so many bytes, as when the power fails; then starts again. */
+  async losePower(keptBytes: number, ...args: readonly string[]): Promise<void> {
+    await this.kill();
+    await Deno.truncate(this.appendFile, keptBytes);
+    await this.restart(...args);
+  }
+
   /** Starts it again with what it had stored, from now on with further arguments. */
   restart(...args: readonly string[]): Promise<void> {
     this.#args.push(...args);

@@ -1,0 +1,96 @@
+import type { Names } from "../names.ts";
+
+/** What the tables are called, quoted. */
+export function tablesOf(names: Names) {
+  return {
+    store: names.of("store"),
+    nodes: names.of("nodes"),
+    channels: names.of("channels"),
+    events: names.of("events"),
+    outbox: names.of("outbox"),
+    leases: names.of("leases"),
+    leased: names.of("leased"),
+  };
+}
+
+/**
+ * The tables.
+ *
+ * - `store`: one row. `lineage` names the cluster, its timeline and the table: where they differ
+ *   from what is stored, the data came from a backup or a replica, and every epoch is made anew.
+ *   `generation` rises with every epoch, also where the tables were made anew in between.
+ * - `nodes`: how many marks each node has left, which nobody else counts for it. A node that remembers
+ *   more of them than are there, or more of the log, or a later epoch, tells by it that the server was
+ *   set back: every epoch is made anew.
+ * - `channels`: the numbering. Its row lock, held to the commit, is what makes offsets dense.
+ *   `changed` is the transaction that published last: readers ask for what may have become visible
+ *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
+ * - `events`: the ledger, as text: JSON comes back byte for byte.
+ * - `outbox`: what an application published in its own transaction, not numbered yet.
+ * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock.
+ */
+export function createTables(names: Names): string {
+  const { store, nodes, channels, events, outbox, leases, leased } = tablesOf(names);
+  return `  create table if not exists ${store} (
+    one boolean primary key default true check (one),
+    version integer not null,
+    epoch text not null,
+    generation bigint not null,
+    lineage text not null
+  );
+  if not exists (
+    select from pg_attribute where attrelid = '${store}'::regclass and attname = 'generation'
+  ) then
+    -- Made by version 1, whose nodes may still be at work.
+    -- Where transactions see one snapshot, another node may have been faster unseen.
+    alter table ${store} add if not exists generation bigint not null default 0;
+  end if;
+  create table if not exists ${nodes} (
+    node text collate "C" primary key,
+    marks bigint not null,
+    marked_at timestamptz not null default clock_timestamp()
+  );
+  create table if not exists ${channels} (
+    channel text collate "C" primary key,
+    epoch text not null,
+    top bigint not null default 0,
+    changed xid8 not null default pg_current_xact_id()
+  );
+  create index if not exists ${names.index("channels_changed")} on ${channels} (changed);
+  create table if not exists ${events} (
+    channel text collate "C" not null,
+    number bigint not null,
+    id text collate "C" not null,
+    event text not null,
+    json text not null,
+    except_id text,
+    stored_at timestamptz not null default clock_timestamp(),
+    primary key (channel, number),
+    unique (channel, id)
+  );
+  create index if not exists ${names.index("events_stored_at")} on ${events} (stored_at);
+  create table if not exists ${outbox} (
+    seq bigint generated always as identity primary key,
+    channel text not null,
+    id text not null,
+    event text not null,
+    json text not null,
+    except_id text
+  );
+
+  create table if not exists ${leases} (
+    owner text collate "C" primary key,
+    name text not null,
+    until timestamptz not null
+  );
+  create index if not exists ${names.index("leases_until")} on ${leases} (until);
+  create table if not exists ${leased} (
+    topic text collate "C" not null,
+    owner text collate "C" not null references ${leases} on delete cascade,
+    key text collate "C" not null,
+    value text not null,
+    primary key (owner, topic, key)
+  );
+  create index if not exists ${names.index("leased_topic")} on ${leased} (topic);
+`;
+}

@@ -1,4 +1,3 @@
-import { monotonicUlid } from "@std/ulid";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import type { PresenceInfo } from "./presence_info.ts";
 import type { BroadcastDriver } from "./driver.ts";
@@ -11,12 +10,13 @@ import {
   type PresenceChannelHost,
   type PresenceListener,
 } from "./presence_channel.ts";
-import { encodeAnnouncement, encodeEntry, MAX_WORDS, parseEntries } from "./presence_words.ts";
+import { PresenceOutbox } from "./presence_outbox.ts";
+import { parseEntries, topicOf } from "./presence_words.ts";
 import { explainBy } from "./reason.ts";
 import { type PresenceWord, Roster } from "./roster.ts";
 
-/** How long to wait before words that could not be stored or announced are tried again. */
-const FLUSH_RETRY_MS = 1_000;
+/** How soon the store is asked again after it failed. */
+const RETRY_MS = 1_000;
 
 /** How soon after a lease should have run out it is looked for. */
 const SWEEP_DELAY_MS = 100;
@@ -56,12 +56,8 @@ export class Presence {
   readonly #node = crypto.randomUUID();
   readonly #places = new Map<string, Place>();
   readonly #host: PresenceChannelHost;
+  readonly #outbox: PresenceOutbox;
   #seq = 0;
-  /** Words that are not stored and announced yet, by channel and user. */
-  readonly #unsaid = new Map<string, Map<string, PresenceWord>>();
-  #saying: Promise<void> | undefined;
-  /** The lease that all this node has said lives by. */
-  #lease: string | undefined;
   #beat: ReturnType<typeof setTimeout> | undefined;
   #state: "open" | "closed" = "open";
 
@@ -87,6 +83,13 @@ export class Presence {
       onFailure: (channel, cause) =>
         reporter.report(failure(driver, "load who is on", channel, cause)),
     };
+    this.#outbox = new PresenceOutbox(this.#node, driver, settings.presenceLeaseMs, {
+      ownWords: () => this.#allOwnWords(),
+      onFailure: (channel, cause) => {
+        reporter.report(failure(driver, "tell who is on", channel, cause));
+        this.#scheduleBeat(RETRY_MS);
+      },
+    });
   }
 
   /** Everybody on a channel, asked from the store. */
@@ -138,15 +141,7 @@ export class Presence {
       for (const { grace } of users.values()) clearTimeout(grace);
     }
     this.#places.clear();
-    this.#unsaid.clear();
-    await this.#saying;
-    if (this.#lease === undefined) return;
-    try {
-      const { presenceGraceMs } = this.#settings;
-      await this.#driver.leases?.write(this.#node, Math.max(1, presenceGraceMs), []);
-    } catch {
-      // The lease runs out by itself.
-    }
+    await this.#outbox.close(this.#settings.presenceGraceMs);
   }
 
   #leases(channel: string): LeaseStore {
@@ -214,75 +209,15 @@ export class Presence {
     }
   }
 
+  *#allOwnWords(): Iterable<readonly [channel: string, word: PresenceWord]> {
+    for (const channel of this.#places.keys()) {
+      for (const word of this.#ownWords(channel)) yield [channel, word];
+    }
+  }
+
   #say(channel: string, place: Place, word: PresenceWord): void {
     place.channel.applyOwn(word);
-    this.#note(channel, word);
-    this.#speak();
-  }
-
-  #note(channel: string, word: PresenceWord): void {
-    const words = this.#unsaid.get(channel) ?? new Map<string, PresenceWord>();
-    const known = words.get(word.user);
-    if (known === undefined || known.seq < word.seq) words.set(word.user, word);
-    this.#unsaid.set(channel, words);
-  }
-
-  /** Stores and announces what is unsaid; what is said meanwhile goes together, next. */
-  #speak(): void {
-    this.#saying ??= this.#sayAll().finally(() => this.#saying = undefined);
-  }
-
-  async #sayAll(): Promise<void> {
-    // What connections say in this turn goes together.
-    await undefined;
-    while (this.#unsaid.size > 0 && this.#state === "open") {
-      const words = [...this.#unsaid];
-      this.#unsaid.clear();
-      try {
-        await this.#store(words);
-        await Promise.all(words.map(([channel, said]) => this.#announce(channel, said)));
-      } catch (cause) {
-        for (const [channel, said] of words) {
-          for (const word of said.values()) this.#note(channel, word);
-        }
-        this.#reporter.report(failure(this.#driver, "tell who is on", words[0]?.[0] ?? "", cause));
-        this.#scheduleBeat(FLUSH_RETRY_MS);
-        return;
-      }
-    }
-  }
-
-  /** Renews the lease on the way. Where it had run out, all that this node ever said is gone. */
-  async #store(words: readonly [string, ReadonlyMap<string, PresenceWord>][]): Promise<void> {
-    const changes = words.flatMap(([channel, said]) =>
-      [...said.values()].map((word) => ({
-        topic: topicOf(channel),
-        key: word.user,
-        value: encodeEntry(word),
-      }))
-    );
-    const lease = await this.#driver.leases?.write(
-      this.#node,
-      this.#settings.presenceLeaseMs,
-      changes,
-    );
-    const hadRunOut = this.#lease !== undefined && lease !== this.#lease;
-    this.#lease = lease;
-    if (!hadRunOut) return;
-    for (const channel of this.#places.keys()) {
-      for (const word of this.#ownWords(channel)) this.#note(channel, word);
-    }
-  }
-
-  async #announce(channel: string, said: ReadonlyMap<string, PresenceWord>): Promise<void> {
-    const words = [...said.values()];
-    for (let i = 0; i < words.length; i += MAX_WORDS) {
-      await this.#driver.publish(topicOf(channel), {
-        id: monotonicUlid(),
-        event: "presence",
-        json: encodeAnnouncement(this.#node, words.slice(i, i + MAX_WORDS)),
-      });
-    }
+    this.#outbox.add(channel, word);
   }
 
   #scheduleBeat(afterMs: number): void {
@@ -294,15 +229,14 @@ export class Presence {
   async #onBeat(): Promise<void> {
     let nextMs = this.#settings.presenceLeaseMs / 3;
     try {
-      await this.#saying;
-      await this.#store([]);
+      await this.#outbox.renew();
       nextMs = Math.min(nextMs, await this.#sweep() + SWEEP_DELAY_MS);
     } catch (cause) {
       const [channel = ""] = this.#places.keys();
       this.#reporter.report(failure(this.#driver, "keep the lease of", channel, cause));
-      nextMs = Math.min(nextMs, FLUSH_RETRY_MS);
+      nextMs = Math.min(nextMs, RETRY_MS);
     }
-    if (this.#unsaid.size > 0) this.#speak();
+    this.#outbox.flush();
     if (this.#places.size > 0) this.#scheduleBeat(nextMs);
   }
 
@@ -321,11 +255,6 @@ export class Presence {
   }
 }
 
-/** Where presence of a channel is announced and listed; no client can name it. */
-function topicOf(channel: string): string {
-  return `!presence:${channel}`;
-}
-
 function failure(
   driver: BroadcastDriver,
   action: string,
@@ -334,10 +263,6 @@ function failure(
 ): BroadcastSubscribeError {
   return new BroadcastSubscribeError(
     `Cannot ${action} channel "${channel}": ${explainBy(driver, cause)}`,
-    {
-      status: 503,
-      context: { channel },
-      cause,
-    },
+    { status: 503, context: { channel }, cause },
   );
 }

@@ -5,6 +5,11 @@ import type { PresenceWord } from "./roster.ts";
 /** Most words in one announcement: with descriptions of a kibibyte it stays far below a mebibyte. */
 export const MAX_WORDS = 256;
 
+/** Where presence of a channel is announced and listed; no client can name it. */
+export function topicOf(channel: string): string {
+  return `!presence:${channel}`;
+}
+
 /** A node's word as its entry in the store; its key is the user. */
 export function encodeEntry({ seq, member }: PresenceWord): string | undefined {
   return member === undefined ? undefined : JSON.stringify([seq, member]);

@@ -1,10 +1,6 @@
 import { Deadlines } from "../core/deadline.ts";
-import {
-  BroadcastConfigError,
-  BroadcastHandshakeError,
-  BroadcastHookError,
-} from "../core/errors.ts";
-import { asBroadcastError, ErrorReporter } from "../core/hooks.ts";
+import { BroadcastConfigError, BroadcastHandshakeError } from "../core/errors.ts";
+import { asBroadcastError } from "../core/hooks.ts";
 import type { ControlOrder } from "../core/orders.ts";
 import { readOptions } from "../core/options.ts";
 import { reasonOf } from "../core/reason.ts";
@@ -23,10 +19,11 @@ import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } 
 import { HttpPublish } from "./http_publish.ts";
 import { SOCKET_BYTES } from "./outbound_queue.ts";
 import { PresenceFrames } from "./presence_frames.ts";
-import { Session, type SessionEnd, type SessionHost } from "./session.ts";
+import { GatewayReporter } from "./reporter.ts";
+import { Session, type SessionHost } from "./session.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 import { Sse } from "./sse.ts";
-import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
+import type { UpgradeRequest } from "./upgrade_request.ts";
 
 /**
  * Brings channels to browsers over WebSocket, as a handler for `Deno.serve`.
@@ -60,19 +57,19 @@ import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
 export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   readonly #settings: GatewaySettings<Subject>;
   readonly #admission: Admission;
-  readonly #reporter: ErrorReporter;
+  readonly #reporter: GatewayReporter<Subject>;
   readonly #deadlines = new Deadlines();
   readonly #sessions = new Set<Session<Subject>>();
+  /** Sessions that ended and whose sockets have not closed yet. */
+  readonly #closing = new Set<Session<Subject>>();
   /** How many connections hold each channel. */
   readonly #subscribers = new Map<string, number>();
   readonly #host: SessionHost<Subject>;
   readonly #sse: Sse<Subject>;
-  /** Sessions that ended and whose sockets have not closed yet. */
-  readonly #closing = new Set<Session<Subject>>();
+  readonly #httpPublish: HttpPublish | undefined;
   #state: "open" | "draining" | "closed" = "open";
   #drain: Drain | undefined;
   #reauthorization: ReturnType<typeof setInterval> | undefined;
-  readonly #httpPublish: HttpPublish | undefined;
 
   /**
    * Makes a gateway; it listens nowhere by itself.
@@ -90,18 +87,12 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     this.#settings = settings;
     this.#httpPublish = settings.httpPublish &&
       new HttpPublish(settings.broadcaster, settings.httpPublish);
+    this.#reporter = new GatewayReporter(settings);
     this.#admission = new Admission({
       settings,
       outOfService: () => this.#outOfService(),
-      foreign: (origin) =>
-        this.#log("warn", "Refused a connection from a foreign origin, see allowedOrigins", {
-          origin,
-        }),
+      foreign: (origin) => this.#reporter.foreign(origin),
     });
-    this.#reporter = new ErrorReporter(
-      settings.onError,
-      (error) => settings.logger?.error(error.message, { code: error.code, error }),
-    );
     const encoder = new EventEncoder();
     const flusher = new Flusher();
     const maxHeldBytes = Math.min(SOCKET_BYTES, settings.maxQueuedBytes);
@@ -121,14 +112,15 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
       ),
       presenceFrames: new PresenceFrames(),
       report: (error) => this.#reporter.report(error),
-      // A plain no is what rules are for.
-      refused: (what, reason) =>
-        reason === undefined
-          ? this.#log("debug", `Refused ${what}`, {})
-          : this.#log("warn", `Refused ${what}: ${reason}`, {}),
+      refused: (what, reason) => this.#reporter.refused(what, reason),
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
-      ended: (session, end) => this.#onEnded(session, end),
+      opened: (session) => this.#reporter.connected(session),
+      ended: (session, end) => {
+        this.#sessions.delete(session);
+        this.#closing.add(session);
+        this.#reporter.disconnected(session, end);
+      },
       gone: (session) => {
         this.#closing.delete(session);
         this.#endDrainIfEmpty();
@@ -252,15 +244,12 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     try {
       this.#host.access.open();
     } catch (cause) {
-      this.#reporter.report(
-        asBroadcastError(cause, "Cannot connect a client"),
-      );
+      this.#reporter.report(asBroadcastError(cause, "Cannot connect a client"));
       session.end(CLOSE.goingAway);
       return session;
     }
     this.#scheduleReauthorization();
-    if (this.#settings.resolveSubject === undefined) this.#start(session, undefined);
-    else this.#resolve(session, request, this.#settings.resolveSubject);
+    session.start(request);
     return session;
   }
 
@@ -322,52 +311,6 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     return this.close();
   }
 
-  #resolve(
-    session: Session<Subject>,
-    request: UpgradeRequest,
-    resolveSubject: NonNullable<GatewaySettings<Subject>["resolveSubject"]>,
-  ): void {
-    const fail = (cause: unknown) => {
-      // Nobody waits for the answer of one that has left, or that was closed with the gateway.
-      if (session.isEnded) return;
-      this.#reporter.report(
-        new BroadcastHookError(
-          `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
-          { cause },
-        ),
-      );
-      session.end(CLOSE.subjectUnknown);
-    };
-    try {
-      const answer = resolveSubject(asRequest(request));
-      if (!(answer instanceof Promise)) return this.#start(session, answer);
-      this.#deadlines.race(answer, this.#settings.authorizationTimeoutMs)
-        .then((subject) => this.#start(session, subject), fail);
-    } catch (cause) {
-      fail(cause);
-    }
-  }
-
-  #start(session: Session<Subject>, subject: Subject | undefined): void {
-    if (session.isEnded) return;
-    session.start(subject, () => {
-      this.#log("debug", "Client connected", { id: session.id });
-      this.#reporter.run("onConnect", () => this.#settings.onConnect?.(session.info));
-    });
-  }
-
-  #onEnded(session: Session<Subject>, { code, reason, wasWelcomed }: SessionEnd): void {
-    this.#sessions.delete(session);
-    this.#closing.add(session);
-    const isFault = code === CLOSE.slowConsumer.code || code === CLOSE.frameTooLarge.code;
-    this.#log(isFault ? "warn" : "debug", "Client disconnected", { id: session.id, code, reason });
-    if (!wasWelcomed) return;
-    this.#reporter.run(
-      "onDisconnect",
-      () => this.#settings.onDisconnect?.({ ...session.info, code, reason }),
-    );
-  }
-
   /** Does as the application told all nodes. What cannot be done is told, not taken for done. */
   #obey(order: ControlOrder): void {
     if ("user" in order && this.#settings.identify === undefined) {
@@ -398,10 +341,6 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     const count = this.subscriberCount(channel) + change;
     if (count > 0) this.#subscribers.set(channel, count);
     else this.#subscribers.delete(channel);
-  }
-
-  #log(level: "debug" | "warn", message: string, context: Record<string, unknown>): void {
-    this.#reporter.run("logger", () => this.#settings.logger?.[level](message, context));
   }
 }
 

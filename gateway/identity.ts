@@ -1,5 +1,6 @@
-import { BroadcastConfigError } from "../core/errors.ts";
+import { BroadcastConfigError, BroadcastHookError } from "../core/errors.ts";
 import { describe } from "../core/options.ts";
+import { reasonOf } from "../core/reason.ts";
 import { isUserId, USER_ID_RULE } from "../protocol/names.ts";
 import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
@@ -8,6 +9,7 @@ import { asBroadcastError } from "../core/hooks.ts";
 import { LongTimer } from "./long_timer.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { ClientHost } from "./client_host.ts";
+import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
 
 /** How long before a subject expires its client is told, at most; at least half of what is left. */
 const NOTICE_MS = 30_000;
@@ -22,6 +24,8 @@ export interface IdentityOwner {
   send(frame: ServerFrame): void;
   refuse(request: { readonly c: string; readonly n: number }, reason: ErrReason): void;
   end(close: CloseCode): void;
+  /** The request has said what it can: the client is heard from here on. */
+  welcome(): void;
   /** It is known who this is; or it is known anew, and every decision has to be asked again. */
   identified(isFirst: boolean): void;
 }
@@ -59,8 +63,35 @@ export class Identity<Subject> {
     return this.#state === "known";
   }
 
-  /** Begins with what the request said; where that is nothing and tokens are asked for, it waits. */
-  start(subject: Subject | undefined): void {
+  /** Asks whose request that was, and begins with the answer; at once where there is nobody to ask. */
+  start(request: UpgradeRequest): void {
+    const { resolveSubject, authorizationTimeoutMs } = this.#host.settings;
+    if (resolveSubject === undefined) return this.#begin(undefined);
+    try {
+      const answer = resolveSubject(asRequest(request));
+      if (!(answer instanceof Promise)) return this.#begin(answer);
+      this.#host.deadlines.race(answer, authorizationTimeoutMs)
+        .then((subject) => this.#begin(subject), (cause) => this.#fail(cause));
+    } catch (cause) {
+      this.#fail(cause);
+    }
+  }
+
+  /** Nobody waits for the answer of one that has left, or that was closed with the gateway. */
+  #fail(cause: unknown): void {
+    if (this.#owner.isEnded) return;
+    this.#host.report(
+      new BroadcastHookError(
+        `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
+        { cause },
+      ),
+    );
+    this.#owner.end(CLOSE.subjectUnknown);
+  }
+
+  /** Where the request said nothing and tokens are asked for, it waits for one. */
+  #begin(subject: Subject | undefined): void {
+    if (this.#owner.isEnded) return;
     const { resolveToken, authTimeoutMs } = this.#host.settings;
     if (subject === undefined && resolveToken !== undefined) {
       this.#wait(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
@@ -72,6 +103,7 @@ export class Identity<Subject> {
         this.#owner.end(CLOSE.subjectUnknown);
       }
     }
+    if (!this.#owner.isEnded) this.#owner.welcome();
   }
 
   /** Takes a fresh token. It may not make somebody else of the client: channels are hers. */

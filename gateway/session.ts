@@ -16,6 +16,7 @@ import { Identity, type IdentityOwner } from "./identity.ts";
 import type { ConnectionInfo } from "./options.ts";
 import { OutboundQueue, type OutboundQueueOwner } from "./outbound_queue.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
+import type { UpgradeRequest } from "./upgrade_request.ts";
 
 const PING = encode({ t: "ping" });
 
@@ -28,6 +29,8 @@ interface Unheard {
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> extends ClientHost<Subject> {
   readonly heartbeats: Heartbeats;
+  /** A session is about to be welcomed. */
+  opened(session: Session<Subject>): void;
   ended(session: Session<Subject>, end: SessionEnd): void;
   /** The socket of a session is closed; may be told more than once. */
   gone(session: Session<Subject>): void;
@@ -96,12 +99,15 @@ export class Session<Subject>
     return this.#state === "ended";
   }
 
-  /** Welcomes the client; from here on it is heard, and asked for signs of life. */
-  start(subject: Subject | undefined, announce: () => void): void {
-    this.#identity.start(subject);
-    if (this.isEnded) return;
+  /** Begins: the client is welcomed when it is known whose request that was. */
+  start(request: UpgradeRequest): void {
+    this.#identity.start(request);
+  }
+
+  /** From here on the client is heard, and asked for signs of life. */
+  welcome(): void {
     this.#state = "open";
-    announce();
+    this.#host.opened(this);
     if (this.isEnded) return;
     this.#host.heartbeats.add(this);
     const { pingIntervalMs, maxFrameBytes } = this.#host.settings;

@@ -25,7 +25,7 @@ import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core
 import { describe, durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
 import type { PostgresClient, PostgresTransaction } from "./postgres/client.ts";
 import { PostgresDriver } from "./postgres/driver.ts";
-import { isStorable, STORABLE_RULE } from "./postgres/storable.ts";
+import { isStorable, MAX_EVENT_BYTES, STORABLE_RULE } from "./postgres/storable.ts";
 import { type PostgresNames, sqlName } from "./postgres/names.ts";
 
 export { postgresMigration } from "./postgres/migration.ts";
@@ -36,6 +36,8 @@ export type { PostgresClient, PostgresNames, PostgresTransaction };
  * `prefix`, so that two applications on one database never meet by accident.
  */
 export interface PostgresBroadcasterOptions extends BroadcasterOptions, PostgresNames {
+  /** Largest event in UTF-8 bytes of name, id and JSON data; 1 MiB unless told, 64 MiB at most. */
+  readonly maxEventBytes?: number | undefined;
   /** Where the database is: `postgres://user:password@host:port/database`. */
   readonly url?: string | undefined;
   /**
@@ -95,6 +97,7 @@ const boolean: OptionCheck = (value) => typeof value === "boolean" ? undefined :
 
 const CHECKS: { readonly [Name in keyof Required<PostgresBroadcasterOptions>]: OptionCheck } = {
   ...BROADCASTER_CHECKS,
+  maxEventBytes: integer(1, MAX_EVENT_BYTES),
   schema: sqlName,
   prefix: sqlName,
   url: (value) =>

@@ -1,7 +1,8 @@
 /** Longest channel or event name, in characters. */
 export const MAX_NAME_LENGTH = 200;
 
-const CHANNEL_CHARACTERS = "A-Za-z0-9_=@,.;:/~-";
+/** The characters of a channel name, as in the brackets of a regular expression. */
+export const CHANNEL_CHARACTERS = "A-Za-z0-9_=@,.;:/~-";
 const CHANNEL_NAME = new RegExp(`^[${CHANNEL_CHARACTERS}]{1,200}$`);
 // deno-lint-ignore no-control-regex -- naming the control characters is the rule itself
 const EVENT_NAME = /^[^\0-\x1f\x7f-\x9f\u2028\u2029]{1,200}$/;

@@ -90,7 +90,7 @@ export class PostgresDriver implements BroadcastDriver {
       store: this.#store,
       host,
       pollIntervalMs,
-      onDrained: () => this.#onStored(),
+      onRelayed: () => this.#onStored(),
     });
     this.#retention = new Retention(
       this.#store,

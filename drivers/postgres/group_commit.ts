@@ -2,11 +2,12 @@ import { BroadcastClosedError } from "../../core/errors.ts";
 import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
 import { Alarm, backoffMs } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
+import { MAX_EVENT_BYTES } from "./storable.ts";
 import type { Entry, Store } from "./store.ts";
 
 /** What goes in one statement at most, and what may wait for one. */
 const BATCH = { events: 256, bytes: 1024 * 1024 };
-const QUEUE = { events: 20_000, bytes: 64 * 1024 * 1024 };
+const QUEUE = { events: 20_000, bytes: MAX_EVENT_BYTES };
 
 interface Waiting extends Entry {
   readonly bytes: number;

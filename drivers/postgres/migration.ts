@@ -9,7 +9,7 @@ import { createTables } from "./migration/tables.ts";
 import { Names, type PostgresNames, sqlName } from "./names.ts";
 
 /** Version of the tables and functions. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /**
  * The SQL that prepares a database, for people who run their migrations themselves. It may run any

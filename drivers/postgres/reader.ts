@@ -1,11 +1,13 @@
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import type { ChannelSink, DriverHost } from "../../core/driver.ts";
-import { BroadcastSubscribeError } from "../../core/errors.ts";
+import { BroadcastPublishError, BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/event.ts";
+import { describe } from "../../core/options.ts";
 import { explainPostgres } from "./advice.ts";
 import { Alarm, backoffMs } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import { Memory } from "./memory.ts";
+import { OUTBOX_RULE } from "./migration/publishing.ts";
 import type { ChannelTop, Row } from "./rows.ts";
 import type { Poll, Store } from "./store.ts";
 
@@ -29,7 +31,7 @@ export interface ReaderOptions {
   readonly host: DriverHost;
   readonly pollIntervalMs: number;
   /** Hears that events from the outbox were numbered. */
-  readonly onDrained: () => void;
+  readonly onRelayed: () => void;
 }
 
 /**
@@ -157,7 +159,7 @@ export class Reader {
   }
 
   async #step(): Promise<void> {
-    const { store, onDrained } = this.#options;
+    const { store } = this.#options;
     const last = this.#last ?? await this.#locateAll();
     if (this.#entering.size > 0) await this.#locate([...this.#entering], false);
     const poll = await store.poll(last.cursor);
@@ -170,13 +172,24 @@ export class Reader {
     this.#memory.saw(poll);
     this.#reached();
     await this.#note(poll.changed, false);
-    if (poll.outbox && await store.drain() > 0) {
-      onDrained();
-      // There may be more, but whoever goes on publishing must not keep this node from reading.
-      this.#alarm.ring();
-    }
+    if (poll.outbox) await this.#relay();
     if (this.#pending.size > 0) await this.#readSlice();
     if (this.#memory.dueMs === 0) await this.#memory.mark();
+  }
+
+  async #relay(): Promise<void> {
+    const { store, host, onRelayed } = this.#options;
+    const { taken, refused } = await store.relay();
+    for (const { seq, channel } of refused) {
+      const message =
+        `Cannot send from the outbox on channel ${describe(channel)}: ${OUTBOX_RULE}; ` +
+        `this is row ${seq} of ${store.refusedTable} now`;
+      host.report(new BroadcastPublishError(message, { context: { channel, seq } }));
+    }
+    if (taken === 0) return;
+    onRelayed();
+    // There may be more, but whoever goes on publishing must not keep this node from reading.
+    this.#alarm.ring();
   }
 
   /**

@@ -1,3 +1,6 @@
+/** Largest event: it is stored in one statement, which has a time to keep. */
+export const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+
 /** The rule that {@linkcode isStorable} checks, in words for an error message. */
 export const STORABLE_RULE = "text in PostgreSQL has no U+0000 and no half of a surrogate pair";
 

@@ -38,6 +38,14 @@ export interface Poll {
   readonly changed: readonly ChannelTop[];
 }
 
+/** What was taken from the outbox. */
+export interface Relay {
+  /** How many rows, whatever became of them; while it is not 0, there may be more. */
+  readonly taken: number;
+  /** Those that can be no event, and where they are now. */
+  readonly refused: readonly { readonly seq: string; readonly channel: string }[];
+}
+
 /** How much one read brings at most. */
 const SLICE = { events: 1_000, bytes: 4 * 1024 * 1024 };
 
@@ -50,7 +58,7 @@ const CALLS = {
   tops: 1,
   read: 5,
   publish: 5,
-  drain: 1,
+  relay: 1,
   mark: 5,
   regressed: 3,
   expire: 2,
@@ -109,10 +117,18 @@ export class Store {
     return rows.map(readPosition);
   }
 
-  /** Numbers what waits in the outbox; the count tells whether there may be more. */
-  async drain(): Promise<number> {
-    const [row] = await this.#call("drain", ["100"]);
-    return Number(row?.[0] ?? 0);
+  /** Numbers what waits in the outbox, and sets aside what can be no event. */
+  async relay(): Promise<Relay> {
+    const rows = await this.#call("relay", ["100"]);
+    const refused = rows.flatMap(([, seq, channel]) =>
+      isText(seq) && isText(channel) ? [{ seq, channel }] : []
+    );
+    return { taken: Number(rows[0]?.[0] ?? 0), refused };
+  }
+
+  /** Where that is, for people. */
+  get refusedTable(): string {
+    return this.#names.of("refused");
   }
 
   /** Tells what has changed since the cursor, or only where to begin. */

@@ -78,21 +78,42 @@ Deno.test("ten nodes make the tables at once, also where transactions are serial
   assertEquals(offsets.toSorted((a, b) => a - b), Array.from(nodes, (_, i) => i + 1));
 });
 
-Deno.test("ten nodes bring tables of version 1 up to date at once, and nothing is told as lost", async () => {
-  await using stage = new Stage(server);
-  const before = stage.node();
-  const { position } = await before.publish("c", event("before"));
-  await before.close();
-  await stage.sql.unsafe(`drop table ${stage.name("nodes")};
-    drop function ${stage.name("mark")}; alter table ${stage.name("store")} drop generation,
-    add disowned pg_lsn not null default '0/0'; update ${stage.name("store")} set version = 1`);
-  const nodes = Array.from({ length: 10 }, () => stage.node());
-  await Promise.all(nodes.map((node, i) => node.publish("c", event(`${i}`))));
-  await using resumed = stage.node().subscribe("c", { after: position });
-  assertEquals((await resumed.ready).missed, 10);
-  const [row] = await stage.sql.unsafe(`select version from ${stage.name("store")}`);
-  assertEquals(row?.version, 2);
-});
+/** What takes the tables of a stage back from the version after. */
+const UNDO: Readonly<Record<number, (stage: Stage) => string>> = {
+  2: (stage) => `drop table ${stage.name("refused")}; drop function ${stage.name("relay")};`,
+  1: (stage) =>
+    `drop table ${stage.name("nodes")}; drop function ${stage.name("mark")};
+     alter table ${stage.name("store")} drop generation,
+       add disowned pg_lsn not null default '0/0';`,
+};
+
+for (const version of [1, 2]) {
+  Deno.test(`ten nodes bring tables of version ${version} up to date at once, and nothing is told as lost`, async () => {
+    await using stage = new Stage(server);
+    const before = stage.node();
+    const { position } = await before.publish("c", event("before"));
+    await before.close();
+    for (const undone of [2, 1]) {
+      if (undone >= version) await stage.sql.unsafe(UNDO[undone]?.(stage) ?? "");
+    }
+    await stage.sql.unsafe(`update ${stage.name("store")} set version = ${version};
+      insert into ${stage.name("outbox")} (channel, id, event, json)
+      values ('c', repeat('x', 201), 'n', '1'), ('c', 'waits', 'n', '1')`);
+    const nodes = Array.from({ length: 10 }, () => stage.node());
+    await Promise.all(nodes.map((node, i) => node.publish("c", event(`${i}`))));
+    await until("what waited, and word of what cannot be sent", async () => {
+      const rows = await stage.sql.unsafe(
+        `select from ${stage.name("events")} where id = 'waits'`,
+      );
+      return rows.length === 1 && stage.errors.length > 0;
+    });
+    await using resumed = stage.node().subscribe("c", { after: position });
+    assertEquals((await resumed.ready).missed, 11);
+    const [row] = await stage.sql.unsafe(`select version from ${stage.name("store")}`);
+    assertEquals(row?.version, 3);
+    assertEquals(stage.errors.map(({ code }) => code), ["broadcast.publish"]);
+  });
+}
 
 Deno.test("a role that may only change rows works on tables that were made for it", async () => {
   await using stage = new Stage(server);
@@ -504,6 +525,7 @@ Deno.test("options that cannot work are refused with their name and rule", () =>
     [{ url, prefix: "a".repeat(31) }, '"prefix"'],
     [{ url: "http://x", prefix: "p" }, '"url"'],
     [{ url, prefix: "p", pollIntervalMs: 0 }, '"pollIntervalMs"'],
+    [{ url, prefix: "p", maxEventBytes: 64 * 1024 * 1024 + 1 }, '"maxEventBytes"'],
     [{ url, prefix: "p", historySize: 0 }, '"historySize"'],
     [{ url, prefix: "p", maxConnections: 1.5 }, '"maxConnections"'],
   ];
@@ -519,7 +541,7 @@ Deno.test("tables of a version that is not ours are refused", async () => {
   await stage.sql.unsafe(`update ${stage.name("store")} set version = 99`);
   const node = stage.node();
   const error = await assertRejects(() => node.publish("c", event("2")), BroadcastPublishError);
-  assertStringIncludes(String(error.cause), "version must be 2, got 99");
+  assertStringIncludes(String(error.cause), "version must be 3, got 99");
   assertEquals(node.health, "connecting");
   assertEquals(stage.errors.map(({ cause }) => String(cause)), [String(error.cause)]);
 });

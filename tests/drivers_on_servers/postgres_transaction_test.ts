@@ -184,7 +184,7 @@ Deno.test("a node hears what is sent from the outbox, however much is put into i
   let refills = 0;
   const sql = tapped(stage.sql, async (statement, run) => {
     const rows = await run();
-    if (statement.includes("_drain") && refills < refillsAtMost) {
+    if (statement.includes("_relay") && refills < refillsAtMost) {
       refills++;
       await stage.sql.unsafe(
         `insert into ${stage.name("outbox")} (channel, id, event, json) values ('c', $1, 'n', '1')`,
@@ -201,13 +201,66 @@ Deno.test("a node hears what is sent from the outbox, however much is put into i
   await witness.until("all", ({ count }) => count === refillsAtMost + 1);
 });
 
+Deno.test("a row of the outbox that can be no event is set aside and told of, and keeps nobody waiting", async () => {
+  await using stage = new Stage(server);
+  const nodes = stage.nodes({ listen: false, pollIntervalMs: 20 });
+  const witnesses = await witnessesOf(nodes, ["c"]);
+  // An entry of an index has 2,704 bytes at most, and only what repeats itself is made smaller.
+  const long = Array.from({ length: 2_000 }, (_, i) => String.fromCodePoint(0x4e00 + 7 * i)).join(
+    "",
+  );
+  const longest = "\u{1d11e}".repeat(100);
+  const bad: (string | null)[][] = [
+    [long, "1", "n", "1", null],
+    ["c", long, "n", "1", null],
+    ["no such channel", "2", "n", "1", null],
+    ["c\n", "3", "n", "1", null],
+    ["", "4", "n", "1", null],
+    ["c", "", "n", "1", null],
+    ["c", "5", "", "1", null],
+    ["c", "6", long, "1", null],
+    ["c", "7", "n", "1", long],
+  ];
+  const into = `insert into ${stage.name("outbox")} (channel, id, event, json, except_id) values`;
+  await stage.sql.begin(async (tx) => {
+    for (const [i, row] of bad.entries()) {
+      await tx.unsafe(`${into} ('c', $1, 'n', $2, null)`, [`good ${i}`, JSON.stringify("\0")]);
+      await tx.unsafe(`${into} ($1, $2, $3, $4, $5)`, row);
+    }
+    await tx.unsafe(
+      `${into} ('c', 'huge', 'n', '"' || repeat('x', 64 * 1024 * 1024) || '"', null)`,
+    );
+    await tx.unsafe(`${into} ('c', $1, $1, '1', $1)`, [longest]);
+  });
+  for (const witness of witnesses) {
+    await witness.until("the others", ({ count }) => count > bad.length);
+    assertEquals(witness.idsOn("c"), [...bad.map((_, i) => `good ${i}`), longest]);
+  }
+  assertOneOrder(witnesses, { c: bad.length + 1 });
+  const rows = await stage.sql.unsafe(
+    `select seq::int, channel, id, event, left(json, 1) as json, except_id
+     from ${stage.name("refused")} order by seq`,
+  );
+  assertEquals(
+    rows.map(({ channel, id, event, json, except_id }) => [channel, id, event, json, except_id]),
+    [...bad, ["c", "huge", "n", '"', null]],
+  );
+  assertEquals(
+    stage.errors.map(({ code, status, context }) => [code, status, context["seq"]]),
+    rows.map(({ seq }) => ["broadcast.publish", 400, String(seq)]),
+  );
+  assertEquals(nodes.map(({ health }) => health), ["up", "up"]);
+});
+
 Deno.test("one statement takes no more from the outbox than it can store in time, and nothing stays", async () => {
   await using stage = new Stage(server);
   const node = stage.node();
   await node.publish("c", event("makes the tables"));
   await node.close();
   const drain = async () => {
-    const [row] = await stage.sql.unsafe(`select ${stage.name("drain")}(100) as count`);
+    const [row] = await stage.sql.unsafe(
+      `select taken as count from ${stage.name("relay")}(100)`,
+    );
     return row?.count;
   };
   for (const [id, length] of Object.entries({ a: 600_000, b: 600_000, c: 3_000_000, d: 1, e: 1 })) {

@@ -1,13 +1,23 @@
+import { CHANNEL_CHARACTERS, CHANNEL_NAME_RULE, MAX_NAME_LENGTH } from "../../../protocol/names.ts";
 import type { Names } from "../names.ts";
+import { MAX_EVENT_BYTES } from "../storable.ts";
 import { SETTINGS } from "./settings.ts";
 import { tablesOf } from "./tables.ts";
 
 /** How much one statement takes from the outbox, but for its last event: it has a time to keep. */
 const DRAINED_BYTES = 1024 * 1024;
 
-/** `publish` numbers events and stores them, `drain` those that wait in the outbox. */
+/** The rule that the outbox's rows are held against, in words for an error message. */
+export const OUTBOX_RULE =
+  `${CHANNEL_NAME_RULE}, its event, its id and whom it leaves out have 1 to ${MAX_NAME_LENGTH}, ` +
+  `and its data has ${MAX_EVENT_BYTES} bytes at most`;
+
+/**
+ * `publish` numbers events and stores them, `relay` those that wait in the outbox, and sets aside what
+ * can be no event.
+ */
 export function publishFunctions(names: Names): string {
-  const { store, channels, events, outbox } = tablesOf(names);
+  const { store, channels, events, outbox, refused } = tablesOf(names);
   return `  create or replace function ${names.of("publish")}(
     channels text[], ids text[], names text[], jsons text[], excepts text[]
   ) returns table (epoch text, number bigint)
@@ -53,10 +63,13 @@ export function publishFunctions(names: Names): string {
   end;
   $body$;
 
-  create or replace function ${names.of("drain")}(most integer) returns integer
+  -- Nodes of version 2 and before that are still at work go on with their "drain".
+  create or replace function ${names.of("relay")}(most integer)
+  returns table (taken integer, seq bigint, channel text)
   language plpgsql ${SETTINGS} set lock_timeout = '3s' as $body$
+  #variable_conflict use_column
   declare
-    taken record;
+    batch record;
   begin
     -- Two nodes want the same oldest events, and the second waits for the first to be through with
     -- them: so they cannot swap what one transaction published.
@@ -71,17 +84,38 @@ export function publishFunctions(names: Names): string {
         ) m
         where m.before < ${DRAINED_BYTES}))
       returning o.*
+    ), judged as (
+      select c.*, octet_length(c.json) <= ${MAX_EVENT_BYTES}
+        and left(c.channel, ${MAX_NAME_LENGTH + 1}) collate "C"
+          ~ '^[${CHANNEL_CHARACTERS}]{1,${MAX_NAME_LENGTH}}$'
+        -- Both leave out what is null.
+        and least(length(c.id), length(c.event), length(c.except_id)) >= 1
+        and greatest(length(c.id), length(c.event), length(c.except_id)) <= ${MAX_NAME_LENGTH}
+        as fits
+      from claimed c
+    ), refused as (
+      insert into ${refused} (channel, id, event, json, except_id)
+      select j.channel, j.id, j.event, j.json, j.except_id
+      from judged j where not j.fits order by j.seq
+      returning seq, left(channel, ${MAX_NAME_LENGTH}) as channel
     )
-    select array_agg(c.channel order by c.seq) as channels, array_agg(c.id order by c.seq) as ids,
-      array_agg(c.event order by c.seq) as names, array_agg(c.json order by c.seq) as jsons,
-      array_agg(c.except_id order by c.seq) as excepts
-    into taken from claimed c;
-    if taken.channels is null then
-      return 0;
+    select count(*)::integer as taken,
+      (select array_agg(r.seq order by r.seq) from refused r) as refused_seqs,
+      (select array_agg(r.channel order by r.seq) from refused r) as refused_channels,
+      array_agg(j.channel order by j.seq) filter (where j.fits) as channels,
+      array_agg(j.id order by j.seq) filter (where j.fits) as ids,
+      array_agg(j.event order by j.seq) filter (where j.fits) as names,
+      array_agg(j.json order by j.seq) filter (where j.fits) as jsons,
+      array_agg(j.except_id order by j.seq) filter (where j.fits) as excepts
+    into batch from judged j;
+    if batch.channels is not null then
+      perform ${names.of("publish")}(
+        batch.channels, batch.ids, batch.names, batch.jsons, batch.excepts);
     end if;
-    perform ${names.of("publish")}(
-      taken.channels, taken.ids, taken.names, taken.jsons, taken.excepts);
-    return cardinality(taken.channels);
+    return query
+    select batch.taken, r.seq, r.channel
+    from (values (1)) one
+      left join unnest(batch.refused_seqs, batch.refused_channels) r (seq, channel) on true;
   end;
   $body$;
 `;

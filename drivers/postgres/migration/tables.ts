@@ -8,6 +8,7 @@ export function tablesOf(names: Names) {
     channels: names.of("channels"),
     events: names.of("events"),
     outbox: names.of("outbox"),
+    refused: names.of("refused"),
     leases: names.of("leases"),
     leased: names.of("leased"),
   };
@@ -26,11 +27,13 @@ export function tablesOf(names: Names) {
  *   `changed` is the transaction that published last: readers ask for what may have become visible
  *   since their last snapshot, which, unlike a cursor over a sequence, cannot skip a late commit.
  * - `events`: the ledger, as text: JSON comes back byte for byte.
- * - `outbox`: what an application published in its own transaction, not numbered yet.
+ * - `outbox`: what an application published in its own transaction, not numbered yet. Anybody may
+ *   put something there, by hand or in another language.
+ * - `refused`: what could not be sent from there: it would hold up all that came after it.
  * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock.
  */
 export function createTables(names: Names): string {
-  const { store, nodes, channels, events, outbox, leases, leased } = tablesOf(names);
+  const { store, nodes, channels, events, outbox, refused, leases, leased } = tablesOf(names);
   return `  create table if not exists ${store} (
     one boolean primary key default true check (one),
     version integer not null,
@@ -76,6 +79,15 @@ export function createTables(names: Names): string {
     event text not null,
     json text not null,
     except_id text
+  );
+  create table if not exists ${refused} (
+    seq bigint generated always as identity primary key,
+    channel text not null,
+    id text not null,
+    event text not null,
+    json text not null,
+    except_id text,
+    refused_at timestamptz not null default clock_timestamp()
   );
 
   create table if not exists ${leases} (

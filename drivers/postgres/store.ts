@@ -68,6 +68,9 @@ const CALLS = {
   remaining: 1,
 } as const;
 
+/** A poll's answer. As text, a time would be told in the time zone of the connection. */
+const POLLED = "next, extract(epoch from server), written, outbox, channel, epoch, top";
+
 /** The tables and functions of one application, which are made on first use. */
 export class Store {
   readonly #client: Client;
@@ -83,7 +86,7 @@ export class Store {
     this.#names = names;
     this.#maxEventBytes = maxEventBytes;
     for (const [name, parameters] of Object.entries(CALLS)) {
-      this.#statements.set(name, call(names.of(name), parameters));
+      this.#statements.set(name, call(names.of(name), parameters, name === "poll" ? POLLED : "*"));
     }
     this.#enqueue = template([
       `insert into ${names.of("outbox")} (channel, id, event, json, except_id) values (`,
@@ -295,8 +298,8 @@ export class Store {
   }
 }
 
-function call(name: string, parameters: number): TemplateStringsArray {
-  return template([`select * from ${name}(`, ...Array(parameters - 1).fill(", "), ")"]);
+function call(name: string, parameters: number, columns: string): TemplateStringsArray {
+  return template([`select ${columns} from ${name}(`, ...Array(parameters - 1).fill(", "), ")"]);
 }
 
 /** An array as PostgreSQL reads it: one parameter, however many events there are. */

@@ -249,6 +249,31 @@ Deno.test("all channels of a node are read by one loop, which asks for what has 
   assertEquals(most, 1);
 });
 
+Deno.test("connections that tell the time in different zones are of one server, which was not restarted", async () => {
+  await using stage = new Stage(server);
+  await using stranger = server.client({ max: 1 });
+  const zones = ["Asia/Kolkata", "America/New_York"];
+  let polls = 0;
+  const others: string[] = [];
+  let polled = Promise.withResolvers<void>();
+  const sql = tapped(stranger.sql, async (statement, run) => {
+    if (!statement.includes("_poll")) others.push(statement);
+    else {
+      await stranger.sql.unsafe(`set timezone to '${zones[polls % 2]}'`);
+      polls++;
+    }
+    const rows = await run();
+    polled.resolve();
+    polled = Promise.withResolvers();
+    return rows;
+  });
+  const node = stage.node({ sql, listen: false, pollIntervalMs: 5 });
+  await Witness.on(node, ["c"]);
+  others.length = polls = 0;
+  while (polls < 10) await polled.promise;
+  assertEquals(others, []);
+});
+
 Deno.test("a node that publishes on and on calls the others now and then, and for the last event too", async () => {
   await using stage = new Stage(server);
   const near = stage.node({ sql: stage.sql, pollIntervalMs: 600_000 });

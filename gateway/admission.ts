@@ -1,5 +1,6 @@
 import type { GatewaySettings } from "./options.ts";
 import { OriginPolicy } from "./origin.ts";
+import { plainAnswer } from "./plain_answer.ts";
 import type { UpgradeRequest } from "./upgrade_request.ts";
 
 /** What admission needs of its gateway. */
@@ -34,11 +35,11 @@ export class Admission {
     const refused = this.#host.outOfService();
     if (refused !== undefined) return refused;
     if (new URL(request.url).pathname !== this.#path) {
-      return answer(404, `Not found: this gateway is at ${this.#path}`);
+      return plainAnswer(404, `Not found: this gateway is at ${this.#path}`);
     }
     if (request.method !== "GET" || !isWebSocketHandshake(request)) {
       const headers = { upgrade: "websocket", connection: "upgrade" };
-      return answer(
+      return plainAnswer(
         426,
         "Connect with a WebSocket: no Upgrade header came, and a proxy has to pass it on",
         headers,
@@ -55,7 +56,7 @@ export class Admission {
   #foreign(request: UpgradeRequest): Response | undefined {
     if (this.#origins.allows(request)) return;
     this.#host.foreign(request.headers.get("origin"));
-    return answer(403, "This origin may not connect, see allowedOrigins");
+    return plainAnswer(403, "This origin may not connect, see allowedOrigins");
   }
 }
 
@@ -66,9 +67,4 @@ function isWebSocketHandshake(request: UpgradeRequest): boolean {
 /** The path of what lies below a gateway's. */
 export function pathBelow(path: string, name: string): string {
   return `${path === "/" ? "" : path}/${name}`;
-}
-
-/** An answer in plain words. */
-export function answer(status: number, message: string, headers: HeadersInit = {}): Response {
-  return new Response(`${message}\n`, { status, headers });
 }

@@ -8,7 +8,7 @@ import { CLOSE } from "../protocol/close_codes.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { upgradeWebSocket } from "./deno.ts";
 import { Access } from "./access.ts";
-import { Admission, answer, pathBelow } from "./admission.ts";
+import { Admission, pathBelow } from "./admission.ts";
 import { BacklogLimit } from "./backlog.ts";
 import { Drain, type DrainOptions } from "./drain.ts";
 import { EventEncoder } from "./encoder.ts";
@@ -18,6 +18,7 @@ import { Heartbeats } from "./heartbeats.ts";
 import { type BroadcastGatewayOptions, CHECKS, DEFAULTS, type GatewaySettings } from "./options.ts";
 import { HttpPublish } from "./http_publish.ts";
 import { SOCKET_BYTES } from "./outbound_queue.ts";
+import { plainAnswer } from "./plain_answer.ts";
 import { PresenceFrames } from "./presence_frames.ts";
 import { GatewayReporter } from "./reporter.ts";
 import { Session, type SessionHost } from "./session.ts";
@@ -180,7 +181,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
     if (this.#httpPublish === undefined || url.pathname !== pathBelow(this.path, "publish")) return;
     return this.#state === "open"
       ? this.#httpPublish.handle(request)
-      : answer(503, "The gateway is closed");
+      : plainAnswer(503, "The gateway is closed");
   }
 
   #upgrade(request: Request): Response {
@@ -200,7 +201,7 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
           { cause },
         ),
       );
-      return answer(400, "The WebSocket handshake failed");
+      return plainAnswer(400, "The WebSocket handshake failed");
     }
   }
 
@@ -213,10 +214,10 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
   }
 
   #outOfService(): Response | undefined {
-    if (this.#state === "closed") return answer(503, "The gateway is closed");
+    if (this.#state === "closed") return plainAnswer(503, "The gateway is closed");
     if (this.#drain === undefined) return;
     const headers = { "retry-after": String(this.#drain.retryAfterSeconds) };
-    return answer(503, "The gateway is draining", headers);
+    return plainAnswer(503, "The gateway is draining", headers);
   }
 
   /**

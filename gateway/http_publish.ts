@@ -1,9 +1,16 @@
 import type { Broadcaster } from "../core/broadcaster.ts";
 import { isBroadcastError } from "../core/errors.ts";
-import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "../core/event.ts";
+import type { PublishReceipt } from "../core/event.ts";
 import { durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
 import { PublishKeys } from "./publish_keys.ts";
+import {
+  nameAll,
+  parsePublishRequest,
+  type PublishRequest,
+  type WantedEvent,
+} from "./publish_request.ts";
 import { type RateLimit, rateLimitCheck, TokenBucket } from "./rate_limit.ts";
+import { Refusal } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
 
 /** Publishing over HTTP, for back ends in other languages. */
@@ -41,26 +48,6 @@ const CHECKS: { readonly [Name in keyof Required<HttpPublishOptions>]: OptionChe
   rate: rateLimitCheck,
   bodyTimeoutMs: durationMs(1),
 };
-
-/** One event of a request, taken apart. */
-interface WantedEvent {
-  readonly target: { readonly channel: string } | { readonly user: string };
-  readonly event: BroadcastEventInit;
-  readonly options: PublishOptions;
-}
-
-/** An answer with a stable code. */
-class Refusal {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
-
-  constructor(status: number, code: string, message: string) {
-    this.status = status;
-    this.code = code;
-    this.message = message;
-  }
-}
 
 /**
  * Answers `POST {path}/publish`: one event, or an array of them, from whoever has a key. Events of one
@@ -127,7 +114,7 @@ export class HttpPublish {
       if (!this.#buckets[key]?.take()) {
         throw new Refusal(429, "publish.rate_limited", "Too many requests with this key");
       }
-      const response = await this.#publish(parseJson(await readBody()), signature);
+      const response = await this.#publish(parsePublishRequest(await readBody()), signature);
       isPublished = response.ok;
       return response;
     } finally {
@@ -135,9 +122,10 @@ export class HttpPublish {
     }
   }
 
-  async #publish(parsed: unknown, signature: string | undefined): Promise<Response> {
-    const isBatch = Array.isArray(parsed);
-    const events = (isBatch ? parsed : [parsed]).map(readEvent);
+  async #publish(
+    { events, isBatch }: PublishRequest,
+    signature: string | undefined,
+  ): Promise<Response> {
     if (events.length > this.#maxEvents) {
       const message = `A request has at most ${this.#maxEvents} events, got ${events.length}`;
       throw new Refusal(413, "publish.too_many", message);
@@ -170,53 +158,6 @@ export class HttpPublish {
   }
 }
 
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    throw new Refusal(400, "publish.malformed", "The body must be JSON in UTF-8");
-  }
-}
-
-function readEvent(value: unknown, index: number): WantedEvent {
-  const malformed = (rule: string) =>
-    new Refusal(400, "publish.malformed", `Event ${index}: ${rule}`);
-  if (typeof value !== "object" || value === null) throw malformed("must be an object");
-  const { channel, user, event, data, id, except, ...rest }: Record<string, unknown> = { ...value };
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) throw malformed(`unknown key ${JSON.stringify(unknown)}`);
-  if (typeof event !== "string") throw malformed("event must be text");
-  if (id !== undefined && typeof id !== "string") throw malformed("id must be text");
-  if (except !== undefined && typeof except !== "string") throw malformed("except must be text");
-  const init = { event, data, ...(id === undefined ? {} : { id }) };
-  const options = except === undefined ? {} : { except };
-  if (typeof channel === "string" && user === undefined) {
-    return { target: { channel }, event: init, options };
-  }
-  if (typeof user === "string" && channel === undefined) {
-    return { target: { user }, event: init, options };
-  }
-  throw malformed("channel must be text, or user instead of it");
-}
-
-/**
- * Events of a signed request that have no id take one from the signature, so that the request, sent
- * again to another node, publishes nothing twice.
- */
-async function nameAll(
-  events: readonly WantedEvent[],
-  signature: string | undefined,
-): Promise<readonly WantedEvent[]> {
-  if (signature === undefined) return events;
-  const bytes = new TextEncoder().encode(signature);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  const name = Array.from(digest.subarray(0, 16), (byte) => byte.toString(36)).join("");
-  return events.map((wanted, index) => {
-    const { id = `${name}.${index}`, ...event } = wanted.event;
-    return { ...wanted, event: { ...event, id } };
-  });
-}
-
 function answerAll(
   results: readonly PromiseSettledResult<PublishReceipt>[],
   isBatch: boolean,
@@ -241,10 +182,11 @@ function describeFailure(error: unknown): Refusal {
   return new Refusal(503, "publish.failed", "The event could not be stored: try again");
 }
 
-function errorResponse({ status, code, message }: Refusal): Response {
+function errorResponse(refusal: Refusal): Response {
+  const { status } = refusal;
   const headers: Record<string, string> = { "cache-control": "no-store" };
   if (status === 401) headers["www-authenticate"] = "Bearer";
   if (status === 405) headers.allow = "POST";
   if (status === 429 || status === 503) headers["retry-after"] = "1";
-  return Response.json({ error: { code, message } }, { status, headers });
+  return refusal.toResponse(headers);
 }

@@ -8,6 +8,7 @@ import { parseStreamId } from "../protocol/sse.ts";
 import { pathBelow } from "./admission.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewaySettings } from "./options.ts";
+import { Refusal } from "./refusal.ts";
 import { EVENTS_FORMAT, framesFormat } from "./sse_format.ts";
 import { type SseSession, SseStream, type SseStreamOptions } from "./sse_stream.ts";
 import { SseUplink } from "./sse_uplink.ts";
@@ -172,14 +173,12 @@ function mintSecret(): string {
 }
 
 function refuse(status: number, code: string, message: string): Response {
-  const headers = { "cache-control": "no-store" };
-  return Response.json({ error: { code, message } }, { status, headers });
+  return new Refusal(status, code, message).toResponse({ "cache-control": "no-store" });
 }
 
 function wrongMethod(allowed: string): Response {
-  const headers = { allow: allowed };
-  const error = { code: "sse.method", message: `The method here is ${allowed}` };
-  return Response.json({ error }, { status: 405, headers });
+  const refusal = new Refusal(405, "sse.method", `The method here is ${allowed}`);
+  return refusal.toResponse({ allow: allowed });
 }
 
 function withCors(response: Response, request: Request): Response {

@@ -2,6 +2,7 @@ import type { Deadlines } from "../core/deadline.ts";
 import { parseClientMessage } from "../protocol/codec.ts";
 import type { ClientFrame } from "../protocol/frames.ts";
 import type { GatewaySettings } from "./options.ts";
+import { Refusal } from "./refusal.ts";
 import { readBody } from "./request_body.ts";
 import type { SseStream } from "./sse_stream.ts";
 
@@ -16,13 +17,6 @@ interface OpenStream<Subject> {
   readonly stream: SseStream<Subject>;
   /** What the stream's own request proved its subject with. */
   readonly credentials: string;
-}
-
-/** Why an uplink was refused. */
-interface Refusal {
-  readonly status: number;
-  readonly code: string;
-  readonly message: string;
 }
 
 /** Takes what clients of streams have to say: `POST {path}/sse/{secret}`. */
@@ -50,28 +44,26 @@ export class SseUplink<Subject> {
   /** Answers a request whose origin was checked; never rejects. The frames' answers go on the stream. */
   async handle(request: Request, secret: string): Promise<Response> {
     const refusal = await this.#take(request, secret);
-    if (refusal === undefined) return new Response(null, { status: 204 });
-    const { status, code, message } = refusal;
-    return Response.json({ error: { code, message } }, { status });
+    return refusal === undefined ? new Response(null, { status: 204 }) : refusal.toResponse();
   }
 
   async #take(request: Request, secret: string): Promise<Refusal | undefined> {
     if (!request.headers.has(UPLINK_HEADER)) {
-      return refusal(403, "uplink.header", `An uplink needs the header ${UPLINK_HEADER}`);
+      return new Refusal(403, "uplink.header", `An uplink needs the header ${UPLINK_HEADER}`);
     }
     const open = this.#streams.get(secret);
     if (open === undefined) return GONE;
     const { maxFrameBytes, authorizationTimeoutMs } = this.#settings;
     const body = await readBody(request, maxFrameBytes, authorizationTimeoutMs);
     if (body === "too large") {
-      return refusal(413, "uplink.too_large", `A body is at most ${maxFrameBytes} bytes`);
+      return new Refusal(413, "uplink.too_large", `A body is at most ${maxFrameBytes} bytes`);
     }
     const frames = body === "broken" ? undefined : parseFrames(body);
     if (frames === undefined) {
-      return refusal(400, "uplink.malformed", "The body must be a frame or an array of frames");
+      return new Refusal(400, "uplink.malformed", "The body must be a frame or an array of frames");
     }
     if (!await this.#isOpener(request, open)) {
-      return refusal(403, "uplink.subject", "The stream belongs to another subject");
+      return new Refusal(403, "uplink.subject", "The stream belongs to another subject");
     }
     return open.stream.receive(frames) ? undefined : GONE;
   }
@@ -100,7 +92,7 @@ export class SseUplink<Subject> {
   }
 }
 
-const GONE = refusal(404, "uplink.gone", "There is no such stream, or not any more");
+const GONE = new Refusal(404, "uplink.gone", "There is no such stream, or not any more");
 
 /** What a request proves its subject with. */
 function credentialsOf({ headers }: Request): string {
@@ -112,8 +104,4 @@ function parseFrames(body: Uint8Array): readonly ClientFrame[] | undefined {
   const parsed = parseClientMessage(new TextDecoder().decode(body), 2);
   if (parsed.some(({ kind }) => kind === "malformed")) return undefined;
   return parsed.flatMap((one) => one.kind === "frame" ? [one.frame] : []);
-}
-
-function refusal(status: number, code: string, message: string): Refusal {
-  return { status, code, message };
 }

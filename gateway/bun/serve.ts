@@ -1,14 +1,10 @@
-import {
-  callback,
-  durationMs,
-  integer,
-  type OptionCheck,
-  readOptions,
-  type Resolved,
-} from "../../core/options.ts";
+import { durationMs, type OptionCheck, readOptions, type Resolved } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
+import { Closable } from "../closable.ts";
 import { listenError } from "../listen_error.ts";
+import { LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
+import { plainAnswer } from "../plain_answer.ts";
 import { BunConnection } from "./connection.ts";
 import type { Bun as Runtime, BunServer } from "./runtime.ts";
 
@@ -31,13 +27,10 @@ export interface ServeOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
-const DEFAULTS = { port: 8000, hostname: "0.0.0.0", closeTimeoutMs: 5_000 } as const;
+const DEFAULTS = { ...LISTEN_DEFAULTS, closeTimeoutMs: 5_000 } as const;
 
 const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: OptionCheck } = {
-  port: integer(0, 65_535),
-  hostname: (value) => typeof value === "string" && value !== "" ? undefined : "a host name",
-  signal: (value) => value instanceof AbortSignal ? undefined : "an AbortSignal",
-  fallback: callback,
+  ...LISTEN_CHECKS,
   closeTimeoutMs: durationMs(1),
 };
 
@@ -91,7 +84,7 @@ export function serve<Subject>(
 
 type Settings = Resolved<ServeOptions, typeof DEFAULTS>;
 
-class HttpServer<Subject> implements GatewayServer {
+class HttpServer<Subject> extends Closable implements GatewayServer {
   readonly port: number;
   readonly #gateway: BroadcastGateway<Subject>;
   readonly #settings: Settings;
@@ -99,9 +92,9 @@ class HttpServer<Subject> implements GatewayServer {
   readonly #connections = new Set<BunConnection>();
   /** What reads the answers that are not over. */
   readonly #answers = new Set<ReadableStreamDefaultReader<Uint8Array>>();
-  #closing: Promise<void> | undefined;
 
   constructor(bun: Runtime, gateway: BroadcastGateway<Subject>, settings: Settings) {
+    super();
     this.#gateway = gateway;
     this.#settings = settings;
     const { port, hostname, signal } = settings;
@@ -128,29 +121,17 @@ class HttpServer<Subject> implements GatewayServer {
       },
     });
     this.port = this.#server.port;
-    signal?.addEventListener("abort", this.#onAbort);
+    this.closeOn(signal);
   }
 
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  readonly #onAbort = (): void => void this.close();
-
-  async #close(): Promise<void> {
-    const { signal, closeTimeoutMs } = this.#settings;
-    signal?.removeEventListener("abort", this.#onAbort);
+  protected override async end(): Promise<void> {
     const stopped = this.#server.stop();
     for (const connection of [...this.#connections]) {
       connection.close(CLOSE.goingAway.code, CLOSE.goingAway.reason);
     }
     // A stream of events has no end of its own.
     for (const reader of this.#answers) reader.cancel();
-    const deadline = setTimeout(() => this.#server.stop(true), closeTimeoutMs);
+    const deadline = setTimeout(() => this.#server.stop(true), this.#settings.closeTimeoutMs);
     await stopped;
     clearTimeout(deadline);
   }
@@ -160,9 +141,7 @@ class HttpServer<Subject> implements GatewayServer {
     server: BunServer<BunConnection>,
   ): Response | undefined | Promise<Response | undefined> {
     // A connection that was kept may ask again.
-    if (this.#closing !== undefined) {
-      return new Response("The server is closing\n", { status: 503 });
-    }
+    if (this.isClosing) return plainAnswer(503, "The server is closing");
     const { fallback } = this.#settings;
     if (fallback !== undefined && !this.#gateway.match(request)) return fallback(request);
     if (request.headers.get("upgrade")?.toLowerCase() === "websocket") {
@@ -176,7 +155,7 @@ class HttpServer<Subject> implements GatewayServer {
   #upgrade(request: Request, server: BunServer<BunConnection>): Response | undefined {
     const data = new BunConnection((socket) => this.#gateway.connect(socket, request));
     if (server.upgrade(request, { data })) return;
-    return new Response("The WebSocket handshake failed\n", { status: 400 });
+    return plainAnswer(400, "The WebSocket handshake failed");
   }
 
   async #handle(request: Request, server: BunServer<BunConnection>): Promise<Response> {

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import { plainAnswer } from "../plain_answer.ts";
 
 /** What a key is put in front of: section 1.3 of RFC 6455. */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -22,6 +23,5 @@ export function handshake(headers: IncomingHttpHeaders): Buffer | undefined {
 
 /** The answer to a request that does not ask rightly. */
 export function badHandshake(): Response {
-  const headers = { "sec-websocket-version": "13" };
-  return new Response("Not a WebSocket handshake\n", { status: 400, headers });
+  return plainAnswer(400, "Not a WebSocket handshake", { "sec-websocket-version": "13" });
 }

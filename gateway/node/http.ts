@@ -1,5 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { plainAnswer } from "../plain_answer.ts";
 import type { UpgradeRequest } from "../upgrade_request.ts";
 
 /** A request of `node:http` as the platform's own; `undefined` for one that is none. */
@@ -51,7 +52,7 @@ function* rawHeaders({ rawHeaders }: IncomingMessage): Generator<[name: string, 
 
 /** The answer to what is no request. */
 export function badRequest(): Response {
-  return new Response("Bad request\n", { status: 400 });
+  return plainAnswer(400, "Bad request");
 }
 
 /**

@@ -5,9 +5,11 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
-import { callback, integer, type OptionCheck, readOptions } from "../../core/options.ts";
+import { type OptionCheck, readOptions } from "../../core/options.ts";
+import { Closable } from "../closable.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import { listenError } from "../listen_error.ts";
+import { LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
 import {
   attach,
   ATTACH_CHECKS,
@@ -28,14 +30,11 @@ export interface ServeOptions extends AttachOptions {
   readonly fallback?: RequestListener | undefined;
 }
 
-const DEFAULTS = { ...ATTACH_DEFAULTS, port: 8000, hostname: "0.0.0.0" } as const;
+const DEFAULTS = { ...ATTACH_DEFAULTS, ...LISTEN_DEFAULTS } as const;
 
 const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: OptionCheck } = {
   ...ATTACH_CHECKS,
-  port: integer(0, 65_535),
-  hostname: (value) => typeof value === "string" && value !== "" ? undefined : "a host name",
-  signal: (value) => value instanceof AbortSignal ? undefined : "an AbortSignal",
-  fallback: callback,
+  ...LISTEN_CHECKS,
 };
 
 /** A server that listens. */
@@ -92,7 +91,7 @@ export async function serve<Subject>(
   return server;
 }
 
-class HttpServer implements GatewayServer {
+class HttpServer extends Closable implements GatewayServer {
   port = 0;
   readonly handler: RequestListener;
   readonly #http: Server;
@@ -100,10 +99,9 @@ class HttpServer implements GatewayServer {
   readonly #closeTimeoutMs: number;
   /** Answers that are not over. */
   readonly #answers = new Set<ServerResponse>();
-  #signal: AbortSignal | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(http: Server, attachment: Attachment, closeTimeoutMs: number) {
+    super();
     this.handler = attachment.handler;
     this.#http = http;
     this.#attachment = attachment;
@@ -115,28 +113,11 @@ class HttpServer implements GatewayServer {
     this.#answers.add(response);
     response.once("close", () => {
       this.#answers.delete(response);
-      if (this.#closing !== undefined) this.#closeIfIdle();
+      if (this.isClosing) this.#closeIfIdle();
     });
   }
 
-  closeOn(signal: AbortSignal | undefined): void {
-    this.#signal = signal;
-    signal?.addEventListener("abort", this.#onAbort);
-    if (signal?.aborted) this.close();
-  }
-
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  readonly #onAbort = (): void => void this.close();
-
-  async #close(): Promise<void> {
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+  protected override async end(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     // What asks for a page may take as long as a peer that has to answer a close frame.
     const deadline = setTimeout(() => this.#http.closeAllConnections(), this.#closeTimeoutMs);

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
-import { connect as connectTo } from "node:net";
+import { connect as connectTo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { Readable, Writable } from "node:stream";
@@ -103,12 +103,11 @@ function connect({ port, hostname }) {
   });
 }
 
-/** Only says whether somebody has the port: to listen takes a turn on other runtimes. */
+/** Without a host Node listens before it returns, on loopback as well. */
 function listen({ port }) {
-  const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  const isTaken = new RegExp(`: \\w{8}:${hex} `).test(fs.readFileSync("/proc/net/tcp", "utf8"));
-  if (isTaken) throw new AddrInUse(`Somebody listens on ${port}`);
-  return { close() {} };
+  const server = createServer().on("error", () => {}).listen(port);
+  if (!server.listening) throw new AddrInUse(`Somebody listens on ${port}`);
+  return server;
 }
 
 /** What `Deno` becomes, member by member: the package under test must not take it for the runtime. */

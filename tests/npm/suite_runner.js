@@ -28,7 +28,7 @@ export async function runTests(namedOut = []) {
   const isOut = ({ name, isLeftOut }) => isLeftOut || namedOut.includes(name);
   const [out, within] = [true, false].map((is) => tests.filter((test) => isOut(test) === is));
   let current = "";
-  const fail = (error) => failures.push(`${current}: ${error?.stack ?? error}`);
+  const fail = (error) => failures.push(`${current}: ${describe(error)}`);
   onUnhandled(fail);
   for (const run of before) await run();
   for (const { name, run, timeoutMs } of within) {
@@ -47,6 +47,12 @@ export async function runTests(namedOut = []) {
   }
   for (const run of after) await run();
   return { count: within.length, leftOut: out.map(({ name }) => name), failures };
+}
+
+/** With what caused it, which the message of a server that did not start leaves to that. */
+function describe(error) {
+  const cause = error?.cause === undefined ? "" : `\nCaused by ${describe(error.cause)}`;
+  return `${error?.stack ?? error}${cause}`;
 }
 
 /** A rejection that nobody waits for fails the test that runs, as on Deno. */

@@ -163,7 +163,7 @@ Deno.test("a server that is set back just when a node has found it as it was num
   await using backend = await PostgresBackend.open({ pollIntervalMs: 20 });
   const { server } = backend;
   await using client = server.client({ backoff: false });
-  const found = Promise.withResolvers<void>();
+  const [started, found] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let atMark = () => Promise.resolve();
   const sql = tapped(client.sql, async (statement, run) => {
     const rows = await run();
@@ -185,6 +185,8 @@ Deno.test("a server that is set back just when a node has found it as it was num
   await server.kill();
   atMark = async () => {
     atMark = () => Promise.resolve();
+    // A node may find a server before the test does.
+    await started.promise;
     await server.kill();
     await server.putBack();
     await server.restart();
@@ -194,6 +196,7 @@ Deno.test("a server that is set back just when a node has found it as it was num
     found.resolve();
   };
   await server.restart();
+  started.resolve();
   await found.promise;
   await witness.until("word of it", () => witness.lost.length === 1);
   const { position } = await node.publish("c", event("5"));

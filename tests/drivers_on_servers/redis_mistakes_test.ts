@@ -13,8 +13,8 @@ async function firstWord(options: Partial<RedisBroadcasterOptions>): Promise<str
   await using broadcaster = new RedisBroadcaster({
     url: undefined,
     prefix: "shop",
-    timeoutMs: 1_000,
-    heartbeatMs: 200,
+    timeoutMs: 2_000,
+    heartbeatMs: 1_000,
     onError: ({ message }) => reported.resolve(message),
     ...options,
   });

@@ -7,6 +7,7 @@ import { pathOf } from "../servers/path_of.ts";
 import { freePort } from "../servers/port.ts";
 import { ServerProcess } from "../servers/server_process.ts";
 import { TcpProxy } from "../servers/tcp_proxy.ts";
+import { until } from "./until.ts";
 
 /** A Redis of a test's own, in a folder of its own. Every write is on disk before it is answered. */
 export class RedisServer implements AsyncDisposable {
@@ -48,16 +49,25 @@ export class RedisServer implements AsyncDisposable {
     return this.#process.kill();
   }
 
-  /** Where it appends what is written. */
-  get appendFile(): string {
-    return `${this.#folder}/appendonlydir/appendonly.aof.1.incr.aof`;
+  /** How many bytes it has appended, once all that it has answered is among them. */
+  async appendedBytes(): Promise<number> {
+    await using stranger = this.stranger();
+    // Where it syncs once a second it may keep what is written to itself while it does.
+    await until("all to be appended", async () => {
+      return /^aof_buffer_length:0\r$/m.test(await stranger.redis.info("persistence"));
+    });
+    return (await Deno.stat(this.#appendFile)).size;
   }
 
   /** Loses what it has appended after so many bytes, as when the power fails; then starts again. */
   async losePower(keptBytes: number, ...args: readonly string[]): Promise<void> {
     await this.kill();
-    await Deno.truncate(this.appendFile, keptBytes);
+    await Deno.truncate(this.#appendFile, keptBytes);
     await this.restart(...args);
+  }
+
+  get #appendFile(): string {
+    return `${this.#folder}/appendonlydir/appendonly.aof.1.incr.aof`;
   }
 
   /** Starts it again with what it had stored, from now on with further arguments. */

@@ -49,7 +49,7 @@ export const SUITES = {
   servers: {
     programs: [REDIS, REDIS_SENTINEL, POSTGRES, PGBOUNCER],
     args: ["test", "-A", "--parallel", "tests/drivers_on_servers"],
-    jobs: 4,
+    jobs: 6,
   },
   /** Hundreds of clients on a bad network, for a minute, over each driver at the same time. */
   jitter: {

@@ -118,9 +118,9 @@ Deno.test("a server that was set back to before its epochs were made anew makes 
       return row?.count;
     };
     await stranger.sql`update broadcast.trial_store set lineage = ''`;
+    const before = await countMarks();
     await node.publish("c", event("2"));
     await witness.until("word of it", ({ lost }) => lost.length === 1);
-    const before = await countMarks();
     await until("a mark in the new epoch", async () => await countMarks() > before);
   }
   const end = await logEnd(server);

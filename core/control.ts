@@ -20,6 +20,7 @@ import {
   parseOrder,
   readOrderOptions,
 } from "./orders.ts";
+import { OrdersInForce } from "./orders_in_force.ts";
 import { explainBy } from "./reason.ts";
 
 /** Where orders are announced and listed; no client can name it. */
@@ -48,12 +49,6 @@ export interface ControlWatch {
   close(): void;
 }
 
-/** An order that is in force on this node. */
-interface Remembered {
-  readonly order: ControlOrder;
-  readonly untilMs: number;
-}
-
 /**
  * Carries out on every node what one was told: to disconnect somebody, or to revoke what she may hear.
  * An order is stored for as long as it is remembered and announced to the nodes that live; a node
@@ -64,10 +59,7 @@ export class Control implements ChannelListener {
   readonly #reporter: ErrorReporter;
   readonly #listen: (listener: ChannelListener) => Attachment;
   readonly #listeners = new Set<ControlListener>();
-  /** By the order's own id, which owns its lease. */
-  readonly #orders = new Map<string, Remembered>();
-  /** The same by whom they name: every subscription asks. */
-  readonly #byUser = new Map<string, Set<Remembered>>();
+  readonly #orders = new OrdersInForce();
   #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
   #becomesCurrent = deferred<void>();
@@ -115,23 +107,12 @@ export class Control implements ChannelListener {
         return isCurrent();
       },
       whenCurrent: () => this.whenCurrent(),
-      isRevoked: (user, channel) => this.isRevoked(user, channel),
-      isDisconnected: (user) => this.isDisconnected(user),
+      isRevoked: (user, channel) => this.#orders.isRevoked(user, channel),
+      isDisconnected: (user) => this.#orders.isDisconnected(user),
       close: () => {
         if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.close();
       },
     };
-  }
-
-  isRevoked(user: string, channel: string): boolean {
-    return this.#some(
-      user,
-      (order) => order.type === "disconnect" || (order.channel ?? channel) === channel,
-    );
-  }
-
-  isDisconnected(user: string): boolean {
-    return this.#some(user, (order) => order.type === "disconnect");
   }
 
   /**
@@ -150,11 +131,7 @@ export class Control implements ChannelListener {
     } catch (cause) {
       throw new BroadcastPublishError(
         `Cannot ${order.type} on all nodes: ${explainBy(this.#driver, cause)}`,
-        {
-          status: 503,
-          context: { order },
-          cause,
-        },
+        { status: 503, context: { order }, cause },
       );
     }
     this.#remember(id, order, rememberMs);
@@ -168,7 +145,6 @@ export class Control implements ChannelListener {
     this.#attachment?.detach();
     this.#attachment = undefined;
     this.#orders.clear();
-    this.#byUser.clear();
     this.#listeners.clear();
     this.#becomesCurrent.resolve();
   }
@@ -240,14 +216,7 @@ export class Control implements ChannelListener {
 
   /** Once: what is announced is also listed, and the one who gave it hears of it, too. */
   #remember(id: string, order: ControlOrder, forMs: number): void {
-    if (this.#listeners.size === 0 || this.#orders.has(id) || forMs <= 0) return;
-    this.#expire();
-    const remembered = { order, untilMs: Date.now() + forMs };
-    this.#orders.set(id, remembered);
-    if ("user" in order) {
-      const orders = this.#byUser.get(order.user) ?? new Set();
-      this.#byUser.set(order.user, orders.add(remembered));
-    }
+    if (this.#listeners.size === 0 || !this.#orders.add(id, order, forMs)) return;
     for (const listener of [...this.#listeners]) {
       callSafely(
         () => listener(order),
@@ -255,28 +224,9 @@ export class Control implements ChannelListener {
       );
     }
   }
-
-  #some(user: string, matches: (order: ControlOrder) => boolean): boolean {
-    const nowMs = Date.now();
-    for (const { order, untilMs } of this.#byUser.get(user) ?? []) {
-      if (untilMs > nowMs && matches(order)) return true;
-    }
-    return false;
-  }
-
-  #expire(): void {
-    const nowMs = Date.now();
-    for (const [id, remembered] of this.#orders) {
-      const { order, untilMs } = remembered;
-      if (untilMs > nowMs) continue;
-      this.#orders.delete(id);
-      if (!("user" in order)) continue;
-      const orders = this.#byUser.get(order.user);
-      if (orders?.delete(remembered) && orders.size === 0) this.#byUser.delete(order.user);
-    }
-  }
 }
 
+/** An order owns its lease: it lasts as long as that. */
 function ownerOf(id: string): string {
   return `!order:${id}`;
 }

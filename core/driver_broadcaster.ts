@@ -11,7 +11,6 @@ import {
   type ChannelAuthorizationResult,
   type ChannelAuthorizer,
 } from "./authorization.ts";
-import type { PresenceInfo } from "./presence_info.ts";
 import type { Broadcaster } from "./broadcaster.ts";
 import {
   BROADCASTER_CHECKS,
@@ -40,8 +39,7 @@ import {
 import { type BackplaneState, Health } from "./health.ts";
 import { ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
-import { type Gate, LocalChannel } from "./local_channel.ts";
-import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
+import { LocalChannels } from "./local_channels.ts";
 import { describe, readOptions } from "./options.ts";
 import {
   disconnectOrder,
@@ -51,8 +49,9 @@ import {
   type RevokeTarget,
 } from "./orders.ts";
 import { Presence } from "./presence.ts";
-import { explainBy } from "./reason.ts";
 import type { PresenceListener } from "./presence_channel.ts";
+import type { PresenceInfo } from "./presence_info.ts";
+import { explainBy } from "./reason.ts";
 import {
   type BroadcastSubscription,
   QueuedSubscription,
@@ -81,9 +80,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #health: Health;
   readonly #presence: Presence;
   readonly #control: Control;
-  readonly #gate: Gate;
-  readonly #channels = new Map<string, LocalChannel>();
-  readonly #recent = new RecentEventsLimit();
+  readonly #channels: LocalChannels;
   #state: "open" | "closed" = "open";
   #closing: Promise<void> | undefined;
 
@@ -106,25 +103,25 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     this.#reporter = new ErrorReporter(onError);
     const isRemote = driver.open !== undefined;
     this.#health = new Health(isRemote ? "connecting" : "up", this.#reporter, onHealth);
-    this.#presence = new Presence(
-      driver,
-      settings,
-      this.#reporter,
-      (topic, listener) => this.#channel(topic).attach(listener, undefined),
-    );
-    this.#control = new Control(
+    const control = new Control(
       driver,
       this.#reporter,
-      (listener) => this.#channel(CONTROL_TOPIC).attach(listener, undefined),
+      (listener) => this.#channels.attach(CONTROL_TOPIC, listener),
       this.#health.state,
     );
-    const control = this.#control;
-    this.#gate = {
+    this.#control = control;
+    this.#channels = new LocalChannels(driver, this.#reporter, {
       get isOpen() {
         return control.isCurrent;
       },
       opened: () => control.whenCurrent(),
-    };
+    });
+    this.#presence = new Presence(
+      driver,
+      settings,
+      this.#reporter,
+      (topic, listener) => this.#channels.attach(topic, listener),
+    );
     driver.open?.({
       health: (state, cause) => {
         // A driver may say it as often as it looks: what is known already sets off nothing.
@@ -204,7 +201,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
         `Cannot subscribe to channel "${channel}": option "after" must be ${POSITION_RULE}`,
       );
     }
-    return this.#channel(channel).attach(listener, after);
+    return this.#channels.attach(channel, listener, after);
   }
 
   /** Publishes to one user; see {@linkcode Broadcaster.sendToUser}. */
@@ -286,29 +283,11 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     this.#state = "closed";
     const left = this.#presence.close();
     this.#control.close();
-    for (const channel of [...this.#channels.values()]) channel.close();
-    this.#channels.clear();
+    this.#channels.close();
     this.#authorization.close();
     await left;
     await this.#driver.close();
     this.#health.set("closed");
-  }
-
-  #channel(name: string): LocalChannel {
-    let channel = this.#channels.get(name);
-    if (channel === undefined) {
-      channel = new LocalChannel(
-        name,
-        this.#driver,
-        this.#reporter,
-        new RecentEvents(this.#recent, this.#driver.abilities.localHistory ?? false),
-        // The core's own channels are how it finds out who must not hear the others.
-        isChannelName(name) ? this.#gate : undefined,
-        () => this.#channels.delete(name),
-      );
-      this.#channels.set(name, channel);
-    }
-    return channel;
   }
 
   #assertPresence(action: string, channel: string): void {

@@ -1,4 +1,9 @@
-import { CLIENT_LEFT, type CloseCode, closeVerdict } from "../protocol/close_codes.ts";
+import {
+  CLIENT_LEFT,
+  type CloseCode,
+  type CloseVerdict,
+  closeVerdict,
+} from "../protocol/close_codes.ts";
 import { encodeFrame } from "../protocol/codec.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import { CHANNEL_NAME_RULE, isChannelName } from "../protocol/names.ts";
@@ -229,38 +234,47 @@ export class BroadcastClient implements Disposable {
   }
 
   #onClosed(how: CloseCode, delayMs?: number, error?: BroadcastClientError): void {
-    const { connected } = this;
-    const { code, reason } = how;
-    const { maxReconnectAttempts, url } = this.#settings;
-    const { id, token } = this.#connection ?? {};
-    let verdict = closeVerdict(code);
-    // A fresh token may change the server's mind, once.
-    if (verdict === "never" && !error && token !== undefined && !this.#askedAgain) {
-      this.#askedAgain = true;
-      verdict = "now";
-    }
-    if (id === undefined) this.#attempt++;
-    const rule = verdict === "never"
-      ? "the server said"
-      : this.#retry.failed >= maxReconnectAttempts && "too many attempts failed, the last with";
-    if (rule) {
-      this.#stop(how);
+    const verdict = this.#verdictOn(how, error);
+    if (this.id === undefined) this.#attempt++;
+    if (verdict === "never") {
       // A socket that cannot be made has said so itself.
-      if (!error || verdict !== "never") {
-        error = failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
-          reason,
-          cause: error?.cause,
-        });
-      }
+      this.#giveUp(how, "the server said", error);
+    } else if (this.#retry.failed >= this.#settings.maxReconnectAttempts) {
+      this.#giveUp(how, "too many attempts failed, the last with", undefined, error?.cause);
     } else {
-      this.#forgetConnection();
-      this.#reason = reason;
-      this.#setState("reconnecting");
-      if (connected) this.#announcer.tell("close", { ...how, willReconnect: true });
-      if (delayMs === undefined) this.#retry.schedule(verdict);
-      else this.#retry.wait(delayMs);
+      this.#comeBack(how, verdict, delayMs);
+      if (error) this.#announcer.tell("error", error);
     }
-    if (error) this.#announcer.tell("error", error);
+  }
+
+  /** A fresh token may change the server's mind, once. */
+  #verdictOn({ code }: CloseCode, error?: BroadcastClientError): CloseVerdict {
+    const verdict = closeVerdict(code);
+    const mayAsk = verdict === "never" && !error && this.#connection?.token !== undefined;
+    if (!mayAsk || this.#askedAgain) return verdict;
+    this.#askedAgain = true;
+    return "now";
+  }
+
+  #giveUp(how: CloseCode, rule: string, error?: BroadcastClientError, cause?: unknown): void {
+    const { code, reason } = how;
+    const { url } = this.#settings;
+    this.#stop(how);
+    error ??= failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
+      reason,
+      cause,
+    });
+    this.#announcer.tell("error", error);
+  }
+
+  #comeBack(how: CloseCode, verdict: CloseVerdict, delayMs?: number): void {
+    const { connected } = this;
+    this.#forgetConnection();
+    this.#reason = how.reason;
+    this.#setState("reconnecting");
+    if (connected) this.#announcer.tell("close", { ...how, willReconnect: true });
+    if (delayMs === undefined) this.#retry.schedule(verdict);
+    else this.#retry.wait(delayMs);
   }
 
   #stop(how: CloseCode): void {

@@ -51,10 +51,10 @@ import {
 import { Presence } from "./presence.ts";
 import type { PresenceListener } from "./presence_channel.ts";
 import type { PresenceInfo } from "./presence_info.ts";
+import { QueuedSubscription } from "./queued_subscription.ts";
 import { explainBy } from "./reason.ts";
 import {
   type BroadcastSubscription,
-  QueuedSubscription,
   readSubscribeOptions,
   type SubscribeOptions,
 } from "./subscription.ts";

@@ -38,7 +38,8 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    *
    * @throws {BroadcastPublishError} Status 400 where name, id or data break a rule, 503 where the
    * driver could not store it.
-   * @throws {BroadcastClosedError} After `close()`.
+   * @throws {BroadcastClosedError} After `close()`, also where it was under way by then: what has a
+   * cause may have been stored.
    */
   publish(
     channel: string,

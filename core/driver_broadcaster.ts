@@ -24,6 +24,7 @@ import { publishedId } from "./event_id.ts";
 import {
   BroadcastClosedError,
   BroadcastConfigError,
+  type BroadcastErrorInit,
   BroadcastPublishError,
   BroadcastSubscribeError,
 } from "./errors.ts";
@@ -161,9 +162,12 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
       const position = await send(record);
       return { id: publishedId(record.id), position };
     } catch (cause) {
+      const context = { channel, id: publishedId(record.id) };
+      // Whatever the driver says of it: this is why.
+      this.#assertOpen("publish", { context, cause });
       throw new BroadcastPublishError(
         `Cannot publish on channel "${channel}": ${explainBy(this.#driver, cause)}`,
-        { status: 503, context: { channel, id: publishedId(record.id) }, cause },
+        { status: 503, context, cause },
       );
     }
   }
@@ -299,9 +303,9 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     );
   }
 
-  #assertOpen(action: string): void {
+  #assertOpen(action: string, init?: BroadcastErrorInit): void {
     if (this.#state === "closed") {
-      throw new BroadcastClosedError(`${action} on this broadcaster`);
+      throw new BroadcastClosedError(`${action} on this broadcaster`, init);
     }
   }
 }

@@ -482,6 +482,20 @@ Deno.test("listeners may leave while an event is handed round: each other one ge
   await broadcaster.close();
 });
 
+Deno.test("a publish that is under way when all is closed rejects as one after it, with its id and what the driver says", async () => {
+  const broadcaster = new DriverBroadcaster(new ScriptedDriver());
+  const publishing = broadcaster.publish("c", { event: "n", data: 1, id: "1" });
+  const closing = broadcaster.close();
+  const error = await assertRejects(
+    () => publishing,
+    BroadcastClosedError,
+    "Cannot publish on this",
+  );
+  assertEquals(error.context, { channel: "c", id: "1" });
+  assertEquals(String(error.cause), "Error: The store is down");
+  await closing;
+});
+
 Deno.test("guarantee 9: close ends listeners and the driver, twice is fine, and what is late is ignored", async () => {
   const { broadcaster, driver, recorder, sink } = await liveChannel();
   const opening = new Recorder();

@@ -3,6 +3,7 @@ import { deadline } from "@std/async";
 import { Redis } from "ioredis";
 import {
   type AnyBroadcastError,
+  BroadcastClosedError,
   BroadcastPublishError,
   BroadcastSubscribeError,
   type Position,
@@ -418,6 +419,27 @@ async function hasConnections(stranger: Stranger, count: number): Promise<boolea
   const list = String(await stranger.redis.client("LIST"));
   return list.trim().split("\n").length === count;
 }
+
+Deno.test("publishes that are under way when a node is closed reject at once, and as those after it", async () => {
+  await using server = await RedisServer.start();
+  const node = nodeOn(server, { timeoutMs: 600_000, heartbeatMs: 600_000 });
+  await publish(node, "1");
+  server.freeze();
+  // One waits for Redis, and two for that one.
+  const publishing = ["2", "3", "4"].map((id) =>
+    assertRejects(() => deadline(publish(node, id), 60_000), BroadcastClosedError)
+  );
+  await node.close();
+  const errors = [
+    ...await Promise.all(publishing),
+    await assertRejects(() => publish(node, "5"), BroadcastClosedError),
+  ];
+  assertEquals(new Set(errors.map(({ message }) => message)).size, 1);
+  assertEquals(
+    errors.map(({ context }) => context),
+    [...["2", "3", "4"].map((id) => ({ channel: CHANNEL, id })), {}],
+  );
+});
 
 Deno.test("why health is down is told, also where the server only closed the connection", async () => {
   await using server = await RedisServer.start();

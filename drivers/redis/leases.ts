@@ -6,14 +6,22 @@ import { script } from "./scripts.ts";
 /** Most owners whose leases ran out that one write clears away. */
 const MAX_CLEARED = 100;
 
-// KEYS: 1 the owners by the end of their leases, 2 the names of their leases. The sets and hashes of
-// topics and owners begin with KEYS[3]; all of them are in one slot.
+// KEYS: 1 the owners by the end of their leases, 2 the names of their leases, 3 how long they last. The
+// sets and hashes of topics and owners begin with KEYS[4]; all of them are in one slot.
 const OPEN = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function topicKey(topic) return KEYS[3] .. ':topic:' .. topic end
-local function ownerKey(owner) return KEYS[3] .. ':owner:' .. owner end
+local function topicKey(topic) return KEYS[4] .. ':topic:' .. topic end
+local function ownerKey(owner) return KEYS[4] .. ':owner:' .. owner end
 local function entriesKey(topic, owner) return topicKey(topic) .. '\\n' .. owner end
+local function remaining(owner)
+  local left = tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0) - now
+  local lasts = tonumber(redis.call('HGET', KEYS[3], owner) or left)
+  if left <= lasts then return left end
+  -- Renewed by a clock that was ahead and has been set right since.
+  redis.call('ZADD', KEYS[1], now + lasts, owner)
+  return lasts
+end
 `;
 
 /**
@@ -31,6 +39,7 @@ local function clear(owner)
   redis.call('DEL', ownerKey(owner))
   redis.call('ZREM', KEYS[1], owner)
   redis.call('HDEL', KEYS[2], owner)
+  redis.call('HDEL', KEYS[3], owner)
 end
 local owner = ARGV[1]
 for _, ended in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ${MAX_CLEARED})) do
@@ -39,6 +48,7 @@ end
 -- Its own lease may be one of so many that it was not reached.
 if tonumber(redis.call('ZSCORE', KEYS[1], owner) or now + 1) <= now then clear(owner) end
 redis.call('HSETNX', KEYS[2], owner, ARGV[3])
+redis.call('HSET', KEYS[3], owner, ARGV[2])
 redis.call('ZADD', KEYS[1], now + ARGV[2], owner)
 for i = 4, #ARGV, 3 do
   local topic, key, value = ARGV[i], ARGV[i + 1], ARGV[i + 2]
@@ -62,7 +72,7 @@ return redis.call('HGET', KEYS[2], owner)
 const LIST = script(`${OPEN}
 local found = {}
 for _, owner in ipairs(redis.call('SMEMBERS', topicKey(ARGV[1]))) do
-  if tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0) > now then
+  if remaining(owner) > 0 then
     table.insert(found, {owner, redis.call('HGETALL', entriesKey(ARGV[1], owner))})
   end
 end
@@ -73,7 +83,7 @@ return found
 const REMAINING = script(`${OPEN}
 local found = {}
 for i, owner in ipairs(ARGV) do
-  found[i] = math.max(0, tonumber(redis.call('ZSCORE', KEYS[1], owner) or 0) - now)
+  found[i] = math.max(0, remaining(owner))
 end
 return found
 `);
@@ -87,7 +97,7 @@ export class RedisLeases implements LeaseStore {
   constructor(commands: Commands, names: Names) {
     const name = names.messages("!leases");
     this.#commands = commands;
-    this.#keys = [`${name}:owners`, `${name}:names`, name];
+    this.#keys = [`${name}:owners`, `${name}:names`, `${name}:lasting`, name];
   }
 
   /** Writes entries and renews the lease. */

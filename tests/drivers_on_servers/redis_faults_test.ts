@@ -9,6 +9,8 @@ import {
   type Position,
 } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
+import { RedisDriver } from "../../drivers/redis/driver.ts";
+import { readRedisOptions } from "../../drivers/redis/options.ts";
 import { Publisher } from "../drivers/publisher.ts";
 import { Witness } from "../drivers/witness.ts";
 import { RedisBackend, RedisServer, type Stranger } from "./redis_server.ts";
@@ -354,6 +356,25 @@ Deno.test("guarantee 2: a clock that was ahead does not make a replica look as i
   await using after = nodeOn(younger, options);
   const { position: next } = await publish(after, "after");
   assertNotEquals(next?.epoch, seen?.epoch);
+});
+
+Deno.test("guarantee 10: a lease that was renewed by a clock that was ahead ends in its own time once that is right", async () => {
+  await using server = await RedisServer.start();
+  const driver = new RedisDriver(readRedisOptions({ url: server.url, prefix: "faults" }));
+  const { leases } = driver;
+  await using stranger = server.stranger();
+  for (const owner of ["asked about", "listed"]) {
+    await leases.write(owner, 1_000, [{ topic: owner, key: "k", value: "1" }]);
+    await stranger.redis.zincrby("faults:{!leases}:owners", 3_600_000, owner);
+  }
+  const remaining = await leases.remainingMs(["asked about"]);
+  assertEquals(remaining.get("asked about"), 1_000);
+  await until(
+    "the end of the first",
+    async () => (await leases.remainingMs(["asked about"])).size === 0,
+  );
+  await until("the end of the second", async () => (await leases.list("listed")).length === 0);
+  await driver.close();
 });
 
 Deno.test("ids are put aside also after the clock was set back", async () => {

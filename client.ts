@@ -13,16 +13,13 @@
  * @module
  */
 export { BroadcastChannel, type ChannelEvents } from "./client/channel.ts";
-export {
-  BroadcastClient,
-  type BroadcastClientEvents,
-  type ConnectionState,
-} from "./client/client.ts";
+export { BroadcastClient } from "./client/client.ts";
 export {
   BroadcastClientError,
   type BroadcastClientErrorCode,
   type BroadcastClientErrorInit,
 } from "./client/errors.ts";
+export type { BroadcastClientEvents, ConnectionState } from "./client/events.ts";
 export type { BroadcastClientOptions, TransportName } from "./client/options.ts";
 export type { ClientPublishOptions, ClientPublishResult } from "./client/outbox.ts";
 export type { ChannelPosition } from "./client/position.ts";

@@ -1,4 +1,4 @@
-import type { BroadcastClientEvents } from "./client.ts";
+import type { BroadcastClientEvents } from "./events.ts";
 import { Listeners } from "./listeners.ts";
 import { reportOnPage } from "./page.ts";
 

@@ -2,13 +2,13 @@ import type { Broadcaster } from "../core/broadcaster.ts";
 import { isBroadcastError } from "../core/errors.ts";
 import type { PublishReceipt } from "../core/event.ts";
 import { durationMs, integer, type OptionCheck, readOptions } from "../core/options.ts";
-import { PublishKeys } from "./publish_keys.ts";
+import { PublishKeys } from "./http_publish/keys.ts";
 import {
   nameAll,
   parsePublishRequest,
   type PublishRequest,
   type WantedEvent,
-} from "./publish_request.ts";
+} from "./http_publish/request.ts";
 import { type RateLimit, rateLimitCheck, TokenBucket } from "./rate_limit.ts";
 import { Refusal } from "./refusal.ts";
 import { readBody } from "./request_body.ts";

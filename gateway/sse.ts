@@ -9,9 +9,9 @@ import { pathBelow } from "./admission.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewaySettings } from "./options.ts";
 import { Refusal } from "./refusal.ts";
-import { EVENTS_FORMAT, framesFormat } from "./sse_format.ts";
-import { type SseSession, SseStream, type SseStreamOptions } from "./sse_stream.ts";
-import { SseUplink } from "./sse_uplink.ts";
+import { EVENTS_FORMAT, framesFormat } from "./sse/format.ts";
+import { type SseSession, SseStream, type SseStreamOptions } from "./sse/stream.ts";
+import { SseUplink } from "./sse/uplink.ts";
 import type { GatewaySocket } from "./socket.ts";
 
 const STREAM_HEADERS = {

@@ -3,8 +3,8 @@ import { isBroadcastError, MemoryBroadcaster } from "@airwave/broadcast";
 import { parseStreamId } from "@airwave/broadcast/protocol";
 import { FakeTime } from "@airwave/broadcast/testing";
 import fc from "fast-check";
-import { framesFormat } from "../../gateway/sse_format.ts";
-import { SseStream } from "../../gateway/sse_stream.ts";
+import { framesFormat } from "../../gateway/sse/format.ts";
+import { SseStream } from "../../gateway/sse/stream.ts";
 import { SSE_URL, SseReader, Streams } from "./sse_reader.ts";
 
 const FOUR = ["a", "b", "c.3", "d:4"] as const;

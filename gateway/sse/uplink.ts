@@ -1,10 +1,10 @@
-import type { Deadlines } from "../core/deadline.ts";
-import { parseClientMessage } from "../protocol/codec.ts";
-import type { ClientFrame } from "../protocol/frames.ts";
-import type { GatewaySettings } from "./options.ts";
-import { Refusal } from "./refusal.ts";
-import { readBody } from "./request_body.ts";
-import type { SseStream } from "./sse_stream.ts";
+import type { Deadlines } from "../../core/deadline.ts";
+import { parseClientMessage } from "../../protocol/codec.ts";
+import type { ClientFrame } from "../../protocol/frames.ts";
+import type { GatewaySettings } from "../options.ts";
+import { Refusal } from "../refusal.ts";
+import { readBody } from "../request_body.ts";
+import type { SseStream } from "./stream.ts";
 
 /**
  * A header that no page can send to another origin unless that origin's server says so, whatever the

@@ -1,6 +1,6 @@
-import { encodeFrame } from "../protocol/codec.ts";
-import type { ServerFrame } from "../protocol/frames.ts";
-import { encodeSseMessage } from "../protocol/sse.ts";
+import { encodeFrame } from "../../protocol/codec.ts";
+import type { ServerFrame } from "../../protocol/frames.ts";
+import { encodeSseMessage } from "../../protocol/sse.ts";
 
 /** How the frames of a session are written on its stream. */
 export interface SseFormat {

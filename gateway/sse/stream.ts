@@ -1,12 +1,12 @@
-import { utf8ByteLength } from "../protocol/bytes.ts";
-import { CLOSE } from "../protocol/close_codes.ts";
-import { encodeFrame } from "../protocol/codec.ts";
-import type { ClientFrame, ServerFrame, SubFrame } from "../protocol/frames.ts";
-import { REASONS } from "../protocol/reasons.ts";
-import { encodeSseMessage } from "../protocol/sse.ts";
-import type { SseFormat } from "./sse_format.ts";
-import { SsePositions } from "./sse_positions.ts";
-import type { GatewaySocket, SocketEvents } from "./socket.ts";
+import { utf8ByteLength } from "../../protocol/bytes.ts";
+import { CLOSE } from "../../protocol/close_codes.ts";
+import { encodeFrame } from "../../protocol/codec.ts";
+import type { ClientFrame, ServerFrame, SubFrame } from "../../protocol/frames.ts";
+import { REASONS } from "../../protocol/reasons.ts";
+import { encodeSseMessage } from "../../protocol/sse.ts";
+import type { GatewaySocket, SocketEvents } from "../socket.ts";
+import type { SseFormat } from "./format.ts";
+import { SsePositions } from "./positions.ts";
 
 const PONG = encodeFrame({ t: "pong" });
 const KEEP_ALIVE = ": ping\n\n";

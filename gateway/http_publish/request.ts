@@ -1,5 +1,5 @@
-import type { BroadcastEventInit, PublishOptions } from "../core/event.ts";
-import { Refusal } from "./refusal.ts";
+import type { BroadcastEventInit, PublishOptions } from "../../core/event.ts";
+import { Refusal } from "../refusal.ts";
 
 /** One event of a request, taken apart. */
 export interface WantedEvent {

@@ -1,6 +1,6 @@
-import type { ServerFrame, SubFrame, WirePosition } from "../protocol/frames.ts";
-import { isChannelName } from "../protocol/names.ts";
-import { encodeStreamId, MAX_STREAM_ID_LENGTH, roomOfName } from "../protocol/sse.ts";
+import type { ServerFrame, SubFrame, WirePosition } from "../../protocol/frames.ts";
+import { isChannelName } from "../../protocol/names.ts";
+import { encodeStreamId, MAX_STREAM_ID_LENGTH, roomOfName } from "../../protocol/sse.ts";
 
 /**
  * The channels of one stream and the position of what was sent last on each, read off the frames

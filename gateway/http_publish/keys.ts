@@ -5,10 +5,10 @@ const SIGNATURE_WINDOW_MS = 5 * 60_000;
 const MAX_SIGNATURES = 100_000;
 
 /** Header with the signature of a request: `v1=` and 64 hexadecimal digits. */
-export const SIGNATURE_HEADER = "airwave-signature";
+const SIGNATURE_HEADER = "airwave-signature";
 
 /** Header with the time of signing, in seconds since 1970. */
-export const TIME_HEADER = "airwave-time";
+const TIME_HEADER = "airwave-time";
 
 /** What came of looking at a request's credentials. */
 export type Verdict =

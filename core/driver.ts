@@ -26,10 +26,10 @@
  *
  * @module
  */
-import type { BackplaneState } from "./health.ts";
 import type { AnyBroadcastError } from "./errors.ts";
-import type { LeaseStore } from "./leases.ts";
 import type { EventRecord, Position, StoredEvent } from "./event.ts";
+import type { BackplaneState } from "./health.ts";
+import type { LeaseStore } from "./leases.ts";
 
 /** What a driver can do. The core asks these flags, never the driver's type. */
 export interface DriverAbilities {

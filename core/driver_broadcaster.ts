@@ -20,7 +20,6 @@ import {
 import { Control, CONTROL_TOPIC, type ControlListener, type ControlWatch } from "./control.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { encodeEvent } from "./encode_event.ts";
-import { publishedId } from "./event_id.ts";
 import {
   BroadcastClosedError,
   BroadcastConfigError,
@@ -37,6 +36,7 @@ import {
   type PublishOptions,
   type PublishReceipt,
 } from "./event.ts";
+import { publishedId } from "./event_id.ts";
 import { type BackplaneState, Health } from "./health.ts";
 import { ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";

@@ -1,5 +1,5 @@
-import type { ChannelEvent, Position } from "./event.ts";
 import type { AnyBroadcastError } from "./errors.ts";
+import type { ChannelEvent, Position } from "./event.ts";
 
 /** What a subscriber is told when its subscription is live. */
 export interface SubscriptionStart {

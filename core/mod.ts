@@ -10,8 +10,9 @@ export type {
   ChannelAuthorizer,
   DefaultAccess,
 } from "./authorization.ts";
-export type { PresenceInfo } from "./presence_info.ts";
 export type { Broadcaster } from "./broadcaster.ts";
+export type { BroadcasterOptions } from "./broadcaster_options.ts";
+export type { ControlListener, ControlWatch } from "./control.ts";
 export type {
   BroadcastDriver,
   ChannelSink,
@@ -20,10 +21,7 @@ export type {
   DriverSubscription,
   HistoryRead,
 } from "./driver.ts";
-export type { ControlListener, ControlWatch } from "./control.ts";
-export type { BroadcasterOptions } from "./broadcaster_options.ts";
 export { DriverBroadcaster } from "./driver_broadcaster.ts";
-export type { ControlOrder, DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
 export * from "./errors.ts";
 export {
   type BroadcastEvent,
@@ -36,10 +34,12 @@ export {
   type StoredEvent,
 } from "./event.ts";
 export type { BackplaneState, HealthChange } from "./health.ts";
-export type { LeasedChange, LeasedEntry, LeaseStore } from "./leases.ts";
-export type { PresenceListener, PresenceSnapshot } from "./presence_channel.ts";
 export type { ErrorHook } from "./hooks.ts";
+export type { LeasedChange, LeasedEntry, LeaseStore } from "./leases.ts";
 export type { Attachment, ChannelListener, ListenerGroup, SubscriptionStart } from "./listener.ts";
+export type { ControlOrder, DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
+export type { PresenceListener, PresenceSnapshot } from "./presence_channel.ts";
+export type { PresenceInfo } from "./presence_info.ts";
 export type {
   BroadcastSubscription,
   OverflowPolicy,

@@ -1,5 +1,4 @@
 import { utf8ByteLength } from "../protocol/bytes.ts";
-import type { PresenceInfo } from "./presence_info.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { BroadcastConfigError, BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
 import type { ErrorReporter } from "./hooks.ts";
@@ -10,6 +9,7 @@ import {
   type PresenceChannelHost,
   type PresenceListener,
 } from "./presence_channel.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import { PresenceOutbox } from "./presence_outbox.ts";
 import { parseEntries, topicOf } from "./presence_words.ts";
 import { explainBy } from "./reason.ts";

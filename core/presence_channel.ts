@@ -1,9 +1,9 @@
-import type { PresenceInfo } from "./presence_info.ts";
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import type { AnyBroadcastError } from "./errors.ts";
 import type { ChannelEvent } from "./event.ts";
 import { callSafely } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
+import type { PresenceInfo } from "./presence_info.ts";
 import { parseAnnouncement } from "./presence_words.ts";
 import { type PresenceWord, Roster, type RosterChange } from "./roster.ts";
 

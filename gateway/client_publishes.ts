@@ -1,14 +1,14 @@
 import { isBroadcastError } from "../core/errors.ts";
+import type { PublishReceipt } from "../core/event.ts";
 import { asBroadcastError } from "../core/hooks.ts";
 import { describe } from "../core/options.ts";
-import type { PublishReceipt } from "../core/event.ts";
 import type { PubFrame } from "../protocol/frames.ts";
-import type { ErrReason } from "../protocol/reasons.ts";
 import { isChannelName, isEventName, MAX_NAME_LENGTH } from "../protocol/names.ts";
+import type { ErrReason } from "../protocol/reasons.ts";
 import type { Client } from "./client.ts";
 import { type ClientChannels, toWire } from "./client_channels.ts";
-import { TokenBucket } from "./rate_limit.ts";
 import type { ClientHost } from "./client_host.ts";
+import { TokenBucket } from "./rate_limit.ts";
 
 /** Longest event id that a client may choose: two characters are kept for a mark of ours. */
 const MAX_CLIENT_ID_LENGTH = MAX_NAME_LENGTH - 2;

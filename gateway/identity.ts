@@ -1,14 +1,14 @@
 import { BroadcastConfigError, BroadcastHookError } from "../core/errors.ts";
+import { asBroadcastError } from "../core/hooks.ts";
 import { describe } from "../core/options.ts";
 import { reasonOf } from "../core/reason.ts";
-import { isUserId, USER_ID_RULE } from "../protocol/names.ts";
-import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
+import type { AuthFrame, ServerFrame } from "../protocol/frames.ts";
+import { isUserId, USER_ID_RULE } from "../protocol/names.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
-import { asBroadcastError } from "../core/hooks.ts";
+import type { ClientHost } from "./client_host.ts";
 import { LongTimer } from "./long_timer.ts";
 import { TokenBucket } from "./rate_limit.ts";
-import type { ClientHost } from "./client_host.ts";
 import { asRequest, type UpgradeRequest } from "./upgrade_request.ts";
 
 /** How long before a subject expires its client is told, at most; at least half of what is left. */

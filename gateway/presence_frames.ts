@@ -1,5 +1,5 @@
-import type { PresenceInfo } from "../core/presence_info.ts";
 import type { PresenceListener, PresenceSnapshot } from "../core/presence_channel.ts";
+import type { PresenceInfo } from "../core/presence_info.ts";
 import type { WireMember } from "../protocol/frames.ts";
 import type { EncodedFrame } from "./encoded_frame.ts";
 import { encode } from "./encoder.ts";

@@ -1,9 +1,9 @@
+import type { ControlOrder } from "../core/orders.ts";
 import { utf8ByteLength } from "../protocol/bytes.ts";
 import { CLOSE, type CloseCode } from "../protocol/close_codes.ts";
 import { parseClientMessage } from "../protocol/codec.ts";
 import type { ClientFrame, Revision, ServerFrame } from "../protocol/frames.ts";
 import { type ErrReason, REASONS } from "../protocol/reasons.ts";
-import type { ControlOrder } from "../core/orders.ts";
 import type { Client, ClientRequest } from "./client.ts";
 import { ClientChannels } from "./client_channels.ts";
 import type { ClientHost } from "./client_host.ts";

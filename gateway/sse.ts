@@ -9,10 +9,10 @@ import { pathBelow } from "./admission.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewaySettings } from "./options.ts";
 import { Refusal } from "./refusal.ts";
+import type { GatewaySocket } from "./socket.ts";
 import { EVENTS_FORMAT, framesFormat } from "./sse/format.ts";
 import { type SseSession, SseStream, type SseStreamOptions } from "./sse/stream.ts";
 import { SseUplink } from "./sse/uplink.ts";
-import type { GatewaySocket } from "./socket.ts";
 
 const STREAM_HEADERS = {
   "content-type": "text/event-stream",

@@ -1,5 +1,5 @@
-import type { GatewaySocket } from "../gateway/socket.ts";
 import type { WebSocketLike } from "../client/socket.ts";
+import type { GatewaySocket } from "../gateway/socket.ts";
 import type { ClientFrame, ServerFrame } from "../protocol/frames.ts";
 
 /** How a fake socket was closed by the code under test. */

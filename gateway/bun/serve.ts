@@ -1,7 +1,7 @@
 import { durationMs, type OptionCheck, readOptions, type Resolved } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
-import type { BroadcastGateway } from "../gateway.ts";
 import { Closable } from "../closable.ts";
+import type { BroadcastGateway } from "../gateway.ts";
 import { listenError } from "../listen_error.ts";
 import { LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
 import { plainAnswer } from "../plain_answer.ts";

@@ -40,6 +40,8 @@ export class RedisDriver implements BroadcastDriver {
   readonly #subscriber: Subscriber | ClusterSubscriber;
   readonly #deadlines = new Deadlines();
   readonly #feeds = new Set<Feed>();
+  /** Those that were behind when they were looked for last: each is looked at once, however many. */
+  readonly #behind = new Set<Feed>();
   #host: DriverHost | undefined;
   #state: "connecting" | "up" | "down" | "closed" = "connecting";
   /** Publishes that are under way, and the characters of their data. */
@@ -182,8 +184,14 @@ export class RedisDriver implements BroadcastDriver {
 
   /** Redis is reached as soon as every channel is in step again. */
   #onUp(): void {
-    if (this.#state === "closed" || !this.#link.isUp || !this.#subscriber.isUp) return;
-    for (const feed of this.#feeds) if (feed.isBehind) return;
+    if (this.#state === "closed" || this.#state === "up") return;
+    if (!this.#link.isUp || !this.#subscriber.isUp) return;
+    for (const feed of this.#behind) {
+      if (feed.isBehind) return;
+      this.#behind.delete(feed);
+    }
+    for (const feed of this.#feeds) if (feed.isBehind) this.#behind.add(feed);
+    if (this.#behind.size > 0) return;
     this.#state = "up";
     this.#host?.health("up");
   }

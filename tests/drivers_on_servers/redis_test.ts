@@ -1,7 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import type { PresenceSnapshot } from "../../core/presence_channel.ts";
 import { RedisBroadcaster } from "../../drivers/redis.ts";
 import { RedisDriver } from "../../drivers/redis/driver.ts";
+import { Feed } from "../../drivers/redis/feed.ts";
 import { Names } from "../../drivers/redis/names.ts";
 import { readRedisOptions } from "../../drivers/redis/options.ts";
 import { driverContract } from "../../testing/driver_contract.ts";
@@ -38,6 +39,39 @@ Deno.test("guarantee 5: however many subscribe on a node, Redis has one subscrip
   await until("the end on one node", async () => await count() === 1);
   subscriptions[0]?.unsubscribe();
   await until("the end on both", async () => await count() === 0);
+});
+
+Deno.test("a channel that begins, or is in step again, costs the same however many there are", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  const isBehind = Object.getOwnPropertyDescriptor(Feed.prototype, "isBehind") ?? {};
+  let looks = 0;
+  Object.defineProperty(Feed.prototype, "isBehind", {
+    ...isBehind,
+    get(): unknown {
+      looks++;
+      return isBehind.get?.call(this);
+    },
+  });
+  try {
+    let up = Promise.withResolvers<void>();
+    await using node = new RedisBroadcaster({
+      url: server.url,
+      prefix: "many",
+      onHealth: ({ new: state }) => state === "up" && up.resolve(),
+    });
+    const all = Array.from({ length: 500 }, (_, i) => node.subscribe(`c.${i}`));
+    for (const { ready } of all) await ready;
+    assertLess(looks, 4 * all.length);
+    looks = 0;
+    up = Promise.withResolvers();
+    await stranger.redis.call("CLIENT", "KILL", "TYPE", "pubsub");
+    await up.promise;
+    assertLess(looks, 4 * all.length);
+    assert(looks >= all.length, "whether each is in step is looked at");
+  } finally {
+    Object.defineProperty(Feed.prototype, "isBehind", isBehind);
+  }
 });
 
 Deno.test("what the guide lets a user of Redis do is enough, and nothing else is tried", async () => {

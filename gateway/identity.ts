@@ -77,35 +77,6 @@ export class Identity<Subject> {
     }
   }
 
-  /** Nobody waits for the answer of one that has left, or that was closed with the gateway. */
-  #fail(cause: unknown): void {
-    if (this.#owner.isEnded) return;
-    this.#host.report(
-      new BroadcastHookError(
-        `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
-        { cause },
-      ),
-    );
-    this.#owner.end(CLOSE.subjectUnknown);
-  }
-
-  /** Where the request said nothing and tokens are asked for, it waits for one. */
-  #begin(subject: Subject | undefined): void {
-    if (this.#owner.isEnded) return;
-    const { resolveToken, authTimeoutMs } = this.#host.settings;
-    if (subject === undefined && resolveToken !== undefined) {
-      this.#wait(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
-    } else {
-      try {
-        this.#accept(subject, this.#identify(subject));
-      } catch (error) {
-        this.#host.report(asBroadcastError(error, "Cannot identify a client"));
-        this.#owner.end(CLOSE.subjectUnknown);
-      }
-    }
-    if (!this.#owner.isEnded) this.#owner.welcome();
-  }
-
   /** Takes a fresh token. It may not make somebody else of the client: channels are hers. */
   async renew({ n, k: token }: AuthFrame): Promise<void> {
     const request = { c: "", n };
@@ -139,6 +110,35 @@ export class Identity<Subject> {
 
   stop(): void {
     this.#timer?.clear();
+  }
+
+  /** Where the request said nothing and tokens are asked for, it waits for one. */
+  #begin(subject: Subject | undefined): void {
+    if (this.#owner.isEnded) return;
+    const { resolveToken, authTimeoutMs } = this.#host.settings;
+    if (subject === undefined && resolveToken !== undefined) {
+      this.#wait(authTimeoutMs, () => this.#owner.end(CLOSE.unauthenticated));
+    } else {
+      try {
+        this.#accept(subject, this.#identify(subject));
+      } catch (error) {
+        this.#host.report(asBroadcastError(error, "Cannot identify a client"));
+        this.#owner.end(CLOSE.subjectUnknown);
+      }
+    }
+    if (!this.#owner.isEnded) this.#owner.welcome();
+  }
+
+  /** Nobody waits for the answer of one that has left, or that was closed with the gateway. */
+  #fail(cause: unknown): void {
+    if (this.#owner.isEnded) return;
+    this.#host.report(
+      new BroadcastHookError(
+        `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
+        { cause },
+      ),
+    );
+    this.#owner.end(CLOSE.subjectUnknown);
   }
 
   #accept(subject: Subject | undefined, user: string | undefined, answer = () => {}): void {

@@ -16,15 +16,10 @@ import { Identity, type IdentityOwner } from "./identity.ts";
 import type { ConnectionInfo } from "./options.ts";
 import { OutboundQueue, type OutboundQueueOwner } from "./outbound_queue.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
+import { Unheard } from "./unheard.ts";
 import type { UpgradeRequest } from "./upgrade_request.ts";
 
 const PING = encode({ t: "ping" });
-
-/** A frame that waits, and the characters it came in. */
-interface Unheard {
-  readonly frame: ClientFrame;
-  readonly size: number;
-}
 
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> extends ClientHost<Subject> {
@@ -60,9 +55,8 @@ export class Session<Subject>
   /** Made with the first publish: most clients only listen. */
   #publishes: ClientPublishes<Subject> | undefined;
   readonly #identity: Identity<Subject>;
-  /** What the client said before it is known who she is; nothing for most. */
-  #unheard: Unheard[] | undefined;
-  #unheardBytes = 0;
+  /** Made with the first frame that came too early: most clients wait until they are known. */
+  #unheard: Unheard | undefined;
   /**
    * `joining` until it is known who is there, `leaving` when it was told to come back later: in both,
    * nothing is read from the client.
@@ -217,9 +211,9 @@ export class Session<Subject>
     const { user } = this;
     if (user !== undefined) this.#assertMayConnect(user);
     if (!isFirst) return this.#channels.reauthorize();
-    const unheard = this.#unheard ?? [];
+    const early = this.#unheard?.frames ?? [];
     this.#unheard = undefined;
-    for (const { frame, size } of unheard) this.#receive(frame, size);
+    for (const { frame, size } of early) this.#receive(frame, size);
   }
 
   /** Asks for every channel again whether it may be held. */
@@ -242,16 +236,13 @@ export class Session<Subject>
     }, () => {});
   }
 
-  /** Keeps what cannot be decided yet, within the limits of any other queue. */
+  /** Keeps what cannot be decided yet. */
   #keepUnheard(frame: ClientFrame, size: number): void {
     const { maxQueuedBytes, subscribeRate } = this.#host.settings;
-    this.#unheardBytes += size;
-    const unheard = this.#unheard ??= [];
-    if (this.#unheardBytes <= maxQueuedBytes && unheard.length < subscribeRate.burst) {
-      unheard.push({ frame, size });
-    } else if (frame.t === "sub" || frame.t === "pub") {
-      this.refuse(frame, frame.t === "sub" ? "rate limited" : "publish rate limited");
-    }
+    this.#unheard ??= new Unheard(maxQueuedBytes, subscribeRate.burst);
+    if (this.#unheard.keep(frame, size)) return;
+    if (frame.t === "sub") this.refuse(frame, "rate limited");
+    else if (frame.t === "pub") this.refuse(frame, "publish rate limited");
   }
 
   #receive(frame: ClientFrame, size: number): void {

@@ -1,22 +1,21 @@
 import type { EventRecord, Position, StoredEvent } from "./event.ts";
 
-interface Entry extends StoredEvent {
-  readonly storedAtMs: number;
-}
-
 /**
  * The recent events of one channel: numbered without holes, oldest first. It only keeps and trims;
- * how much is kept is decided by its owner, who sees all channels.
+ * how much is kept is decided by its owner, who sees all channels. An event's position follows from
+ * where it stands, so that nothing is kept for each but its record and its time.
  */
 export class HistoryRing {
   readonly epoch: string;
-  #entries: (Entry | undefined)[] = [];
-  /** Entries before it are dropped; compacting now and then keeps dropping cheap. */
+  #records: (EventRecord | undefined)[] = [];
+  /** When each of them came. */
+  #storedAtMs: number[] = [];
+  /** Records before it are dropped; compacting now and then keeps dropping cheap. */
   #head = 0;
   #top = 0;
   #oldestAtMs = Infinity;
-  /** Made when somebody asks for the first time. */
-  #byId: Map<string, Position> | undefined;
+  /** The offset of each id; made when somebody asks for the first time. */
+  #byId: Map<string, number> | undefined;
 
   constructor(epoch: string) {
     this.epoch = epoch;
@@ -29,7 +28,7 @@ export class HistoryRing {
 
   /** How many events are stored. */
   get size(): number {
-    return this.#entries.length - this.#head;
+    return this.#records.length - this.#head;
   }
 
   /** When the oldest stored event came; `Infinity` if none is stored. */
@@ -39,36 +38,35 @@ export class HistoryRing {
 
   /** Where an event with this id is stored. */
   find(id: string): Position | undefined {
-    if (this.#byId === undefined) {
-      this.#byId = new Map();
-      for (const entry of this.#entries) {
-        if (entry !== undefined) this.#byId.set(entry.record.id, entry.position);
-      }
-    }
-    return this.#byId.get(id);
+    this.#byId ??= this.#index();
+    const offset = this.#byId.get(id);
+    return offset === undefined ? undefined : { epoch: this.epoch, offset };
   }
 
   append(record: EventRecord, nowMs: number): Position {
-    const position = { epoch: this.epoch, offset: ++this.#top };
     if (this.size === 0) this.#oldestAtMs = nowMs;
-    this.#entries.push({ record, position, storedAtMs: nowMs });
-    this.#byId?.set(record.id, position);
-    return position;
+    this.#records.push(record);
+    this.#storedAtMs.push(nowMs);
+    this.#top++;
+    this.#byId?.set(record.id, this.#top);
+    return this.top;
   }
 
   /** Drops the oldest event and tells which it was. */
   dropOldest(): StoredEvent | undefined {
-    const entry = this.#entries[this.#head];
-    if (entry === undefined) return undefined;
+    const record = this.#records[this.#head];
+    if (record === undefined) return undefined;
+    const position = this.#positionAt(this.#head);
     // Let go at once: compacting may be far away, or never come on a channel that falls silent.
-    this.#entries[this.#head++] = undefined;
-    this.#byId?.delete(entry.record.id);
-    if (this.#head > 32 && this.#head * 2 > this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head);
+    this.#records[this.#head++] = undefined;
+    this.#byId?.delete(record.id);
+    if (this.#head > 32 && this.#head * 2 > this.#records.length) {
+      this.#records = this.#records.slice(this.#head);
+      this.#storedAtMs = this.#storedAtMs.slice(this.#head);
       this.#head = 0;
     }
-    this.#oldestAtMs = this.#entries[this.#head]?.storedAtMs ?? Infinity;
-    return entry;
+    this.#oldestAtMs = this.#storedAtMs[this.#head] ?? Infinity;
+    return { record, position };
   }
 
   /** Everything after a position, or `undefined` where that cannot be proven. */
@@ -77,9 +75,22 @@ export class HistoryRing {
     const isWithin = Number.isSafeInteger(missing) && missing >= 0 && missing <= this.size;
     if (position.epoch !== this.epoch || !isWithin) return undefined;
     const events: StoredEvent[] = [];
-    for (const entry of this.#entries.slice(this.#entries.length - missing)) {
-      if (entry !== undefined) events.push({ record: entry.record, position: entry.position });
+    for (let at = this.#records.length - missing; at < this.#records.length; at++) {
+      const record = this.#records[at];
+      if (record !== undefined) events.push({ record, position: this.#positionAt(at) });
     }
     return events;
+  }
+
+  #positionAt(index: number): Position {
+    return { epoch: this.epoch, offset: this.#top - this.#records.length + 1 + index };
+  }
+
+  #index(): Map<string, number> {
+    const offsets = new Map<string, number>();
+    this.#records.forEach((record, index) => {
+      if (record !== undefined) offsets.set(record.id, this.#positionAt(index).offset);
+    });
+    return offsets;
   }
 }

@@ -8,11 +8,13 @@ export function encode(frame: ServerFrame): EncodedFrame {
   return new EncodedFrame(encodeFrame(frame));
 }
 
-/** One event as each revision has it. */
-interface Frames {
-  1?: EncodedFrame;
-  2?: EncodedFrame;
-}
+/**
+ * What is made once for each revision, which is its index. All places are there from the start: the
+ * engine fills an object with numbers for keys, or a list beyond its end, by far slower calls.
+ */
+export type ByRevision<Made> = [undefined, Made | undefined, Made | undefined];
+
+type Frames = ByRevision<EncodedFrame>;
 
 /**
  * Encodes events, each once for a revision: all subscribers of a channel are called in a row with
@@ -20,21 +22,21 @@ interface Frames {
  */
 export class EventEncoder {
   #event: ChannelEvent | undefined;
-  #frames: Frames = {};
+  #frames: Frames = [undefined, undefined, undefined];
   /** A crowd that comes back is told of the same events, each client of all before the next. */
   readonly #missed = new WeakMap<ChannelEvent, Frames>();
 
   encode(event: ChannelEvent, revision: Revision): EncodedFrame {
     if (event !== this.#event) {
       this.#event = event;
-      this.#frames = {};
+      this.#frames = [undefined, undefined, undefined];
     }
     return this.#frames[revision] ??= encodeEvent(event, revision);
   }
 
   /** The same for an event of a replay, whose frame is kept as long as the event is remembered. */
   encodeMissed(event: ChannelEvent, revision: Revision): EncodedFrame {
-    const frames = this.#missed.get(event) ?? {};
+    const frames: Frames = this.#missed.get(event) ?? [undefined, undefined, undefined];
     this.#missed.set(event, frames);
     return frames[revision] ??= encodeEvent(event, revision);
   }

@@ -3,7 +3,7 @@ import type { ListenerGroup } from "../core/listener.ts";
 import { type Walked, WalkedList } from "../core/walked_list.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { EncodedFrames } from "./encoded_frame.ts";
-import type { EventEncoder } from "./encoder.ts";
+import type { ByRevision, EventEncoder } from "./encoder.ts";
 import type { EventHolder, Flusher } from "./flusher.ts";
 import type { OutboundQueue } from "./outbound_queue.ts";
 
@@ -95,7 +95,7 @@ export class FanOut implements ListenerGroup, EventHolder {
   #send(events: readonly ChannelEvent[]): void {
     this.position = events.at(-1)?.position;
     const isForAll = events.every(({ except }) => except === undefined);
-    const encoded: { 1?: EncodedFrames; 2?: EncodedFrames } = {};
+    const encoded: ByRevision<EncodedFrames> = [undefined, undefined, undefined];
     this.#members.walk((member) => {
       if (member.isReleased) return;
       if (member.backlog > 0 || !isForAll) {

@@ -220,6 +220,9 @@ Deno.test("a row of the outbox that can be no event is set aside and told of, an
     ["c", "5", "", "1", null],
     ["c", "6", long, "1", null],
     ["c", "7", "n", "1", long],
+    ["c", "8", "n\n", "1", null],
+    ["c", "9", "n", "{", null],
+    ["c", "10", "n", "", null],
   ];
   const into = `insert into ${stage.name("outbox")} (channel, id, event, json, except_id) values`;
   await stage.sql.begin(async (tx) => {
@@ -230,7 +233,10 @@ Deno.test("a row of the outbox that can be no event is set aside and told of, an
     await tx.unsafe(
       `${into} ('c', 'huge', 'n', '"' || repeat('x', 64 * 1024 * 1024) || '"', null)`,
     );
-    await tx.unsafe(`${into} ('c', $1, $1, '1', $1)`, [longest]);
+    // Names as long as may be, and data that is nested deeper than PostgreSQL looks.
+    await tx.unsafe(`${into} ('c', $1, $1, repeat('[', 50000) || repeat(']', 50000), $1)`, [
+      longest,
+    ]);
   });
   for (const witness of witnesses) {
     await witness.until("the others", ({ count }) => count > bad.length);

@@ -9,12 +9,12 @@ const DRAINED_BYTES = 1024 * 1024;
 
 /** The rule that the outbox's rows are held against, in words for an error message. */
 export const OUTBOX_RULE =
-  `${CHANNEL_NAME_RULE}, its event, its id and whom it leaves out have 1 to ${MAX_NAME_LENGTH}, ` +
-  `and its data has ${MAX_EVENT_BYTES} bytes at most`;
+  `${CHANNEL_NAME_RULE}, its event, its id and whom it leaves out have 1 to ${MAX_NAME_LENGTH} ` +
+  `without control characters, and its data is JSON of ${MAX_EVENT_BYTES} bytes at most`;
 
 /**
- * `publish` numbers events and stores them, `relay` those that wait in the outbox, and sets aside what
- * can be no event.
+ * `publish` numbers events and stores them, `relay` those that wait in the outbox; what `is_event` says
+ * to be none is set aside.
  */
 export function publishFunctions(names: Names): string {
   const { store, channels, events, outbox, refused } = tablesOf(names);
@@ -63,6 +63,32 @@ export function publishFunctions(names: Names): string {
   end;
   $body$;
 
+  create or replace function ${names.of("is_event")}(
+    channel text, id text, event text, json text, except_id text
+  ) returns boolean language plpgsql ${SETTINGS} as $body$
+  begin
+    if octet_length(json) > ${MAX_EVENT_BYTES}
+      or left(channel, ${MAX_NAME_LENGTH + 1}) collate "C"
+        !~ '^[${CHANNEL_CHARACTERS}]{1,${MAX_NAME_LENGTH}}$'
+      -- Both leave out what is null.
+      or least(length(id), length(event), length(except_id)) < 1
+      or greatest(length(id), length(event), length(except_id)) > ${MAX_NAME_LENGTH}
+    then
+      return false;
+    end if;
+    -- What has a number below 128 has it in whatever the database is encoded. Others the readers find.
+    if concat(id, event, except_id) collate "C" ~ '[\\u0001-\\u001f\\u007f]' then
+      return false;
+    end if;
+    perform json::json;
+    return true;
+  exception
+    when invalid_text_representation then return false;
+    -- Nested deeper than PostgreSQL looks.
+    when statement_too_complex then return true;
+  end;
+  $body$;
+
   -- Nodes of version 2 and before that are still at work go on with their "drain".
   create or replace function ${names.of("relay")}(most integer)
   returns table (taken integer, seq bigint, channel text)
@@ -85,13 +111,8 @@ export function publishFunctions(names: Names): string {
         where m.before < ${DRAINED_BYTES}))
       returning o.*
     ), judged as (
-      select c.*, octet_length(c.json) <= ${MAX_EVENT_BYTES}
-        and left(c.channel, ${MAX_NAME_LENGTH + 1}) collate "C"
-          ~ '^[${CHANNEL_CHARACTERS}]{1,${MAX_NAME_LENGTH}}$'
-        -- Both leave out what is null.
-        and least(length(c.id), length(c.event), length(c.except_id)) >= 1
-        and greatest(length(c.id), length(c.event), length(c.except_id)) <= ${MAX_NAME_LENGTH}
-        as fits
+      select c.*,
+        ${names.of("is_event")}(c.channel, c.id, c.event, c.json, c.except_id) as fits
       from claimed c
     ), refused as (
       insert into ${refused} (channel, id, event, json, except_id)

@@ -30,6 +30,8 @@ export class Commands {
   readonly #timeoutMs: number;
   readonly #deadlines = new Deadlines();
   readonly #pauses = new Pauses();
+  /** Scripts that are under way whole, by their names. */
+  readonly #teaching = new Map<string, Promise<void>>();
   #underWay = 0;
   /** For the group of calls that wait for replicas next; see {@linkcode Commands.replicated}. */
   #nextWait: Promise<number> | undefined;
@@ -60,19 +62,31 @@ export class Commands {
     }
   }
 
-  /** Runs a script by its name, or whole where the server does not know it yet. */
+  /**
+   * Runs a script by its name, or whole where the server does not know it yet: once, while all others
+   * that have met with that wait for it.
+   */
   async script(
     client: Redis | Cluster,
     { sha, lua }: RedisScript,
     keys: readonly string[],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    try {
-      return await this.send(client, "EVALSHA", [sha, keys.length, ...keys, ...args]);
-    } catch (error) {
-      if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
-      return await this.send(client, "EVAL", [lua, keys.length, ...keys, ...args]);
+    const rest = [keys.length, ...keys, ...args];
+    for (;;) {
+      try {
+        return await this.send(client, "EVALSHA", [sha, ...rest]);
+      } catch (error) {
+        if (!reasonOf(error).startsWith("NOSCRIPT")) throw error;
+      }
+      const teaching = this.#teaching.get(sha);
+      if (teaching === undefined) break;
+      await teaching;
     }
+    const answer = this.send(client, "EVAL", [lua, ...rest]);
+    const teaching = answer.then(() => {}, () => {}).finally(() => this.#teaching.delete(sha));
+    this.#teaching.set(sha, teaching);
+    return await answer;
   }
 
   /**

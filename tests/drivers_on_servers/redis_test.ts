@@ -74,6 +74,15 @@ Deno.test("a channel that begins, or is in step again, costs the same however ma
   }
 });
 
+Deno.test("a script that a server does not know is sent whole once, however many want it at once", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  await using node = new RedisBroadcaster({ url: server.url, prefix: "many" });
+  await Promise.all(Array.from({ length: 500 }, (_, i) => node.subscribe(`c.${i}`).ready));
+  const statistics = await stranger.redis.info("commandstats");
+  assertEquals(/^cmdstat_eval:calls=(\d+),/m.exec(statistics)?.[1], "1");
+});
+
 Deno.test("what the guide lets a user of Redis do is enough, and nothing else is tried", async () => {
   const rules = /`ACL SETUSER shop ([^`]*)`/.exec(read("docs/drivers.md"))?.[1]?.split(" ") ?? [];
   await using server = await RedisServer.start();

@@ -8,6 +8,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { deadline, delay } from "@std/async";
 import {
   type BackplaneState,
+  BroadcastClosedError,
   BroadcastConfigError,
   type BroadcasterOptions,
   BroadcastPublishError,
@@ -210,7 +211,10 @@ async function closed(backend: TrialBackend): Promise<void> {
   const up = backend.node({ onHealth: health.hook });
   await atOnce.close();
   amid.subscribe("closed");
-  const refused = assertRejects(() => amid.publish("closed", { event: "n", data: 1 }));
+  const refused = assertRejects(
+    () => amid.publish("closed", { event: "n", data: 1 }),
+    BroadcastClosedError,
+  );
   await amid.close();
   await refused;
   await Witness.on(up, CHANNELS);
@@ -221,7 +225,7 @@ async function closed(backend: TrialBackend): Promise<void> {
   await backend.kill();
   const unreachable = backend.node();
   const lost = [down, unreachable].map((node) =>
-    assertRejects(() => node.publish("closed", { event: "n", data: 1 }), BroadcastPublishError)
+    assertRejects(() => node.publish("closed", { event: "n", data: 1 }), BroadcastClosedError)
   );
   await Promise.all([down.close(), unreachable.close()]);
   await Promise.all(lost);

@@ -1,10 +1,11 @@
-import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async";
 import { BroadcastPublishError, type DriverBroadcaster } from "../../core/mod.ts";
 import { PostgresBroadcaster } from "../../drivers/postgres.ts";
 import { Witness } from "../drivers/witness.ts";
 import { freePort } from "../servers/port.ts";
-import { PostgresBackend, type PostgresServer, type Stranger } from "./postgres_server.ts";
+import { postgresDriver } from "./postgres_driver.ts";
+import { PostgresBackend, PostgresServer, type Stranger } from "./postgres_server.ts";
 import { tapped } from "./tapped.ts";
 import { until } from "./until.ts";
 
@@ -424,4 +425,29 @@ Deno.test("guarantee 6: what waits for a server is bounded, and what is too much
   const causes = (await Promise.all(outcomes)).map(({ cause }) => String(cause));
   const refused = causes.filter((cause) => cause.includes("Too many events wait"));
   assertEquals(refused.length > 0 && refused.length < 20, true, `${refused.length} were refused`);
+});
+
+Deno.test("guarantee 10: a lease that was renewed by a clock that was ahead ends in its own time once that is right", async () => {
+  await using server = await PostgresServer.start();
+  const at = { url: server.url, schema: "broadcast", prefix: "faults" };
+  const driver = postgresDriver({ ...at, historySize: 100 });
+  const { leases } = driver;
+  await using stranger = server.client();
+  const renewByClockAhead = async (owner: string) => {
+    await leases.write(owner, 2_000, [{ topic: owner, key: "k", value: "1" }]);
+    await stranger.sql`update broadcast.faults_leases
+      set until = until + interval '1 hour', renewed_at = renewed_at + interval '1 hour'
+      where owner = ${owner}`;
+  };
+  await renewByClockAhead("asked about");
+  const remainingMs = (await leases.remainingMs(["asked about"])).get("asked about");
+  assert(remainingMs !== undefined && remainingMs <= 2_000, `${remainingMs}`);
+  await until(
+    "the end of the first",
+    async () => (await leases.remainingMs(["asked about"])).size === 0,
+  );
+  await renewByClockAhead("listed");
+  assertEquals((await leases.list("listed")).length, 1);
+  await until("the end of the second", async () => (await leases.list("listed")).length === 0);
+  await driver.close();
 });

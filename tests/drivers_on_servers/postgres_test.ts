@@ -80,7 +80,9 @@ Deno.test("ten nodes make the tables at once, also where transactions are serial
 
 /** What takes the tables of a stage back from the version after. */
 const UNDO: Readonly<Record<number, (stage: Stage) => string>> = {
-  2: (stage) => `drop table ${stage.name("refused")}; drop function ${stage.name("relay")};`,
+  2: (stage) =>
+    `drop table ${stage.name("refused")}; drop function ${stage.name("relay")};
+     alter table ${stage.name("leases")} drop renewed_at;`,
   1: (stage) =>
     `drop table ${stage.name("nodes")}; drop function ${stage.name("mark")};
      alter table ${stage.name("store")} drop generation,
@@ -98,7 +100,9 @@ for (const version of [1, 2]) {
     }
     await stage.sql.unsafe(`update ${stage.name("store")} set version = ${version};
       insert into ${stage.name("outbox")} (channel, id, event, json)
-      values ('c', repeat('x', 201), 'n', '1'), ('c', 'waits', 'n', '1')`);
+      values ('c', repeat('x', 201), 'n', '1'), ('c', 'waits', 'n', '1');
+      insert into ${stage.name("leases")} values ('o', 'n', now() + interval '1 hour');
+      insert into ${stage.name("leased")} values ('t', 'o', 'k', '1')`);
     const nodes = Array.from({ length: 10 }, () => stage.node());
     await Promise.all(nodes.map((node, i) => node.publish("c", event(`${i}`))));
     await until("what waited, and word of what cannot be sent", async () => {
@@ -111,6 +115,8 @@ for (const version of [1, 2]) {
     assertEquals((await resumed.ready).missed, 11);
     const [row] = await stage.sql.unsafe(`select version from ${stage.name("store")}`);
     assertEquals(row?.version, 3);
+    const leased = await stage.sql.unsafe(`select owner from ${stage.name("leased_on")}('t')`);
+    assertEquals(leased.map(({ owner }) => owner), ["o"]);
     assertEquals(stage.errors.map(({ code }) => code), ["broadcast.publish"]);
   });
 }

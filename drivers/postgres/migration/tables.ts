@@ -30,7 +30,8 @@ export function tablesOf(names: Names) {
  * - `outbox`: what an application published in its own transaction, not numbered yet. Anybody may
  *   put something there, by hand or in another language.
  * - `refused`: what could not be sent from there: it would hold up all that came after it.
- * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock.
+ * - `leases` and `leased`: entries that live as long as their owner's lease, by the server's clock;
+ *   where `renewed_at` is still to come, that clock was ahead and has been set right since.
  */
 export function createTables(names: Names): string {
   const { store, nodes, channels, events, outbox, refused, leases, leased } = tablesOf(names);
@@ -93,9 +94,18 @@ export function createTables(names: Names): string {
   create table if not exists ${leases} (
     owner text collate "C" primary key,
     name text not null,
-    until timestamptz not null
+    until timestamptz not null,
+    renewed_at timestamptz not null
   );
+  if not exists (
+    select from pg_attribute where attrelid = '${leases}'::regclass and attname = 'renewed_at'
+  ) then
+    -- Made by version 2 or before, whose nodes may still be at work. With one default for all rows the
+    -- table is not written anew, as then it would be empty to whoever looks just now.
+    alter table ${leases} add if not exists renewed_at timestamptz not null default now();
+  end if;
   create index if not exists ${names.index("leases_until")} on ${leases} (until);
+  create index if not exists ${names.index("leases_renewed_at")} on ${leases} (renewed_at);
   create table if not exists ${leased} (
     topic text collate "C" not null,
     owner text collate "C" not null references ${leases} on delete cascade,

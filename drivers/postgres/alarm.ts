@@ -33,8 +33,3 @@ export class Alarm {
     else this.#wake("rung");
   }
 }
-
-/** How long to wait before something that failed is tried again: doubling, up to a bound, with jitter. */
-export function backoffMs(failures: number): number {
-  return Math.min(1_000, 25 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
-}

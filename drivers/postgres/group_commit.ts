@@ -1,6 +1,7 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { BroadcastClosedError } from "../../core/errors.ts";
 import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
-import { Alarm, backoffMs } from "./alarm.ts";
+import { Alarm } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import { MAX_EVENT_BYTES } from "./storable.ts";
 import type { Entry, Store } from "./store.ts";
@@ -8,6 +9,8 @@ import type { Entry, Store } from "./store.ts";
 /** What goes in one statement at most, and what may wait for one. */
 const BATCH = { events: 256, bytes: 1024 * 1024 };
 const QUEUE = { events: 20_000, bytes: MAX_EVENT_BYTES };
+/** How long to wait before a statement is sent again. */
+const BACKOFF = { initialMs: 25, maxMs: 1_000 };
 
 interface Waiting extends Entry {
   readonly bytes: number;
@@ -108,7 +111,7 @@ export class GroupCommit {
       } catch (cause) {
         if (failureOf(cause) === "refused") return await this.#refuse(batch, cause);
         this.#failure = cause;
-        const pauseMs = backoffMs(failures);
+        const pauseMs = backoffMs(failures, BACKOFF);
         // While there is time to say why.
         batch = this.#withTime(batch, pauseMs, cause);
         if (batch.length > 0) await this.#pause.wait(pauseMs);

@@ -1,10 +1,11 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import type { ChannelSink, DriverHost } from "../../core/driver.ts";
 import { BroadcastPublishError, BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/event.ts";
 import { describe } from "../../core/options.ts";
 import { explainPostgres } from "./advice.ts";
-import { Alarm, backoffMs } from "./alarm.ts";
+import { Alarm } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import { Memory } from "./memory.ts";
 import { OUTBOX_RULE } from "./migration/publishing.ts";
@@ -15,6 +16,8 @@ import type { Poll, Store } from "./store.ts";
 const CHANNELS = { located: 1_000, read: 64 };
 /** How soon the outbox is looked at after a publish in a transaction; doubling, up to the poll's interval. */
 const OUTBOX_FIRST_MS = 5;
+/** How long to wait after a poll that failed. */
+const BACKOFF = { initialMs: 25, maxMs: 1_000 };
 
 interface Reading {
   readonly sink: ChannelSink;
@@ -127,7 +130,7 @@ export class Reader {
         this.#reportRefusal(cause);
         if (this.#hasReached) this.#options.host.health("down", cause);
         this.#last = undefined;
-        await this.#pause.wait(backoffMs(failures++));
+        await this.#pause.wait(backoffMs(failures++, BACKOFF));
       }
     }
   }

@@ -1,12 +1,13 @@
+import { backoffMs } from "../../core/backoff.ts";
 import { BoundedBuffer } from "../../core/bounded_buffer.ts";
 import { deferred } from "../../core/deferred.ts";
 import type { ChannelSink } from "../../core/driver.ts";
 import { eventBytes, type Position } from "../../core/event.ts";
-import { backoffMs, Pauses } from "./pauses.ts";
+import { Pauses } from "./pauses.ts";
 import type { Message } from "./wire.ts";
 
-/** Longest wait before the store is asked again for a channel's top. */
-const MAX_BACKOFF_MS = 5_000;
+/** How long to wait before the store is asked again for a channel's top. */
+const BACKOFF = { initialMs: 50, maxMs: 5_000 };
 
 /** What a feed needs of its driver. */
 export interface FeedSource {
@@ -129,7 +130,7 @@ export class Feed {
         this.#lastError = cause;
         this.#source.report(this.channel, "its top cannot be read", cause);
         this.#askAgain = true;
-        await this.#pauses.wait(backoffMs(failures++, MAX_BACKOFF_MS));
+        await this.#pauses.wait(backoffMs(failures++, BACKOFF));
         if (this.#turn !== turn) return;
       }
     }

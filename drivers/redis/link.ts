@@ -1,12 +1,13 @@
 import type { Cluster, Redis } from "ioredis";
-import { type Deferred, deferred } from "../../core/deferred.ts";
+import { backoffMs } from "../../core/backoff.ts";
 import { Deadlines } from "../../core/deadline.ts";
-import { isCluster } from "./client.ts";
+import { type Deferred, deferred } from "../../core/deferred.ts";
 import { reasonOf } from "../../core/reason.ts";
-import { backoffMs, Pauses } from "./pauses.ts";
+import { isCluster } from "./client.ts";
+import { Pauses } from "./pauses.ts";
 
-/** Longest wait between two attempts to connect. */
-const MAX_BACKOFF_MS = 2_000;
+/** How long to wait between two attempts to connect. */
+const BACKOFF = { initialMs: 50, maxMs: 2_000 };
 
 /** What a link tells its owner. */
 export interface LinkHooks {
@@ -124,7 +125,7 @@ export class Link<Client extends Redis | Cluster = Redis | Cluster> {
         this.#hooks.down(this.#lastError);
       }
       await ended;
-      await this.#pauses.wait(backoffMs(failures, MAX_BACKOFF_MS));
+      await this.#pauses.wait(backoffMs(failures, BACKOFF));
       if (!this.#isClosed) this.#client = this.#make();
     }
   }

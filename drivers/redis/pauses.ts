@@ -23,9 +23,3 @@ export class Pauses {
     for (const end of this.#pending) end();
   }
 }
-
-/** The delay before the next of several attempts that failed: doubling up to a bound, half of it by chance. */
-export function backoffMs(failures: number, max: number): number {
-  const bound = Math.min(max, 50 * 2 ** Math.min(failures, 10));
-  return bound / 2 + Math.random() * bound / 2;
-}

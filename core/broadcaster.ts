@@ -1,9 +1,10 @@
 import type { ChannelAuthorizationResult, ChannelAuthorizer } from "./authorization.ts";
 import type { ControlListener, ControlWatch } from "./control.ts";
-import type { BroadcastEventInit, Position, PublishOptions, PublishReceipt } from "./event.ts";
+import type { BroadcastEventInit, PublishOptions, PublishReceipt } from "./event.ts";
 import type { BackplaneState } from "./health.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import type { DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
+import type { Position } from "./position.ts";
 import type { PresenceListener } from "./presence_channel.ts";
 import type { PresenceInfo } from "./presence_info.ts";
 import type { BroadcastSubscription, SubscribeOptions } from "./subscription.ts";

@@ -27,9 +27,10 @@
  * @module
  */
 import type { AnyBroadcastError } from "./errors.ts";
-import type { EventRecord, Position, StoredEvent } from "./event.ts";
+import type { EventRecord, StoredEvent } from "./event.ts";
 import type { BackplaneState } from "./health.ts";
 import type { LeaseStore } from "./leases.ts";
+import type { Position } from "./position.ts";
 
 /** What a driver can do. The core asks these flags, never the driver's type. */
 export interface DriverAbilities {

@@ -27,15 +27,7 @@ import {
   BroadcastPublishError,
   BroadcastSubscribeError,
 } from "./errors.ts";
-import {
-  type BroadcastEventInit,
-  type EventRecord,
-  isPosition,
-  type Position,
-  POSITION_RULE,
-  type PublishOptions,
-  type PublishReceipt,
-} from "./event.ts";
+import type { BroadcastEventInit, EventRecord, PublishOptions, PublishReceipt } from "./event.ts";
 import { publishedId } from "./event_id.ts";
 import { type BackplaneState, Health } from "./health.ts";
 import { ErrorReporter } from "./hooks.ts";
@@ -49,6 +41,7 @@ import {
   revokeOrder,
   type RevokeTarget,
 } from "./orders.ts";
+import { isPosition, type Position, POSITION_RULE } from "./position.ts";
 import { Presence } from "./presence.ts";
 import type { PresenceListener } from "./presence_channel.ts";
 import type { PresenceInfo } from "./presence_info.ts";

@@ -1,4 +1,5 @@
-import type { EventRecord, Position, StoredEvent } from "./event.ts";
+import type { EventRecord, StoredEvent } from "./event.ts";
+import type { Position } from "./position.ts";
 
 /**
  * The recent events of one channel: numbered without holes, oldest first. It only keeps and trims;

@@ -1,5 +1,6 @@
 import type { AnyBroadcastError } from "./errors.ts";
-import type { ChannelEvent, Position } from "./event.ts";
+import type { ChannelEvent } from "./event.ts";
+import type { Position } from "./position.ts";
 
 /** What a subscriber is told when its subscription is live. */
 export interface SubscriptionStart {

@@ -1,9 +1,10 @@
 import type { BroadcastDriver, ChannelSink, DriverSubscription, HistoryRead } from "./driver.ts";
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import { BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
-import { ChannelEvent, eventBytes, type EventRecord, type Position } from "./event.ts";
+import { ChannelEvent, eventBytes, type EventRecord } from "./event.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+import type { Position } from "./position.ts";
 import { explainBy } from "./reason.ts";
 import type { RecentEvents } from "./recent_events.ts";
 import { isWhole, type ResumableChannel, Resumption } from "./resume.ts";

@@ -1,9 +1,9 @@
 import { isChannelName } from "../protocol/names.ts";
 import type { BroadcastDriver } from "./driver.ts";
-import type { Position } from "./event.ts";
 import type { ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
 import { type Gate, LocalChannel } from "./local_channel.ts";
+import type { Position } from "./position.ts";
 import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
 
 /** The channels that somebody on this node listens to, each for as long as that is so. */

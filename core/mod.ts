@@ -28,7 +28,6 @@ export {
   type BroadcastEventInit,
   ChannelEvent,
   type EventRecord,
-  type Position,
   type PublishOptions,
   type PublishReceipt,
   type StoredEvent,
@@ -38,6 +37,7 @@ export type { ErrorHook } from "./hooks.ts";
 export type { LeasedChange, LeasedEntry, LeaseStore } from "./leases.ts";
 export type { Attachment, ChannelListener, ListenerGroup, SubscriptionStart } from "./listener.ts";
 export type { ControlOrder, DisconnectTarget, OrderOptions, RevokeTarget } from "./orders.ts";
+export type { Position } from "./position.ts";
 export type { PresenceListener, PresenceSnapshot } from "./presence_channel.ts";
 export type { PresenceInfo } from "./presence_info.ts";
 export type {

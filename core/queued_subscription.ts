@@ -1,7 +1,8 @@
 import { deferred } from "./deferred.ts";
 import { type AnyBroadcastError, BroadcastClosedError, BroadcastOverflowError } from "./errors.ts";
-import type { BroadcastEvent, ChannelEvent, Position } from "./event.ts";
+import type { BroadcastEvent, ChannelEvent } from "./event.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
+import type { Position } from "./position.ts";
 import type {
   BroadcastSubscription,
   OverflowPolicy,

@@ -1,8 +1,9 @@
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import type { HistoryRead } from "./driver.ts";
 import type { AnyBroadcastError } from "./errors.ts";
-import { ChannelEvent, type Position } from "./event.ts";
+import { ChannelEvent } from "./event.ts";
 import type { ChannelListener, SubscriptionStart } from "./listener.ts";
+import type { Position } from "./position.ts";
 import type { Slot } from "./slots.ts";
 
 /** What a {@linkcode Resumption} needs of its channel. */

@@ -1,6 +1,7 @@
-import type { ChannelEvent, Position } from "./event.ts";
+import type { ChannelEvent } from "./event.ts";
 import { watch } from "./hooks.ts";
 import type { Attachment, ChannelListener, ListenerGroup } from "./listener.ts";
+import type { Position } from "./position.ts";
 import { WalkedList } from "./walked_list.ts";
 
 /** One listener's place among a channel's subscribers. */

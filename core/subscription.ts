@@ -1,4 +1,4 @@
-import { type BroadcastEvent, isPosition, type Position, POSITION_RULE } from "./event.ts";
+import type { BroadcastEvent } from "./event.ts";
 import type { SubscriptionStart } from "./listener.ts";
 import {
   callback,
@@ -8,6 +8,7 @@ import {
   readOptions,
   type Resolved,
 } from "./options.ts";
+import { isPosition, type Position, POSITION_RULE } from "./position.ts";
 
 /** What happens to a subscriber whose queue is full. */
 export type OverflowPolicy = "drop-oldest" | "drop-newest" | "close";

@@ -6,11 +6,12 @@ import type {
 } from "../core/driver.ts";
 import { BROADCASTER_CHECKS, type BroadcasterOptions } from "../core/broadcaster_options.ts";
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
-import { eventBytes, type EventRecord, type Position } from "../core/event.ts";
+import { eventBytes, type EventRecord } from "../core/event.ts";
 import { BroadcastClosedError } from "../core/errors.ts";
 import { HistoryRing } from "../core/history.ts";
 import type { LeaseStore } from "../core/leases.ts";
 import { durationMs, integer, readOptions, type Resolved } from "../core/options.ts";
+import type { Position } from "../core/position.ts";
 import { Place, TouchOrder } from "../core/touch_order.ts";
 import { DroppedIds } from "./memory/dropped_ids.ts";
 import { MemoryLeases } from "./memory/leases.ts";

@@ -1,6 +1,6 @@
 import type { ChannelAuthorizationResult } from "../core/authorization.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
-import type { ChannelEvent, Position } from "../core/event.ts";
+import type { ChannelEvent } from "../core/event.ts";
 import type { SubscriptionStart } from "../core/listener.ts";
 import type { PresenceListener } from "../core/presence_channel.ts";
 import type { Recovery, SubFrame, UnsubFrame, WirePosition } from "../protocol/frames.ts";
@@ -9,6 +9,7 @@ import { type ErrReason, REASONS } from "../protocol/reasons.ts";
 import { Backlog, type BacklogSink } from "./backlog.ts";
 import type { Client } from "./client.ts";
 import { asBroadcastError } from "../core/hooks.ts";
+import type { Position } from "../core/position.ts";
 import { HeldChannel, type HeldChannelActions } from "./held_channel.ts";
 import { TokenBucket } from "./rate_limit.ts";
 import type { ClientHost } from "./client_host.ts";

@@ -1,5 +1,6 @@
-import type { ChannelEvent, Position } from "../core/event.ts";
+import type { ChannelEvent } from "../core/event.ts";
 import type { ListenerGroup } from "../core/listener.ts";
+import type { Position } from "../core/position.ts";
 import { type Walked, WalkedList } from "../core/walked_list.ts";
 import type { Revision } from "../protocol/frames.ts";
 import { EncodedFrames } from "./encoded_frame.ts";

@@ -1,8 +1,9 @@
-import type { ChannelEvent, Position } from "../core/event.ts";
+import type { ChannelEvent } from "../core/event.ts";
 import type { ChannelAuthorizationResult } from "../core/authorization.ts";
 import type { PresenceInfo } from "../core/presence_info.ts";
 import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "../core/listener.ts";
+import type { Position } from "../core/position.ts";
 import type { Revision, SubFrame } from "../protocol/frames.ts";
 import type { ErrReason } from "../protocol/reasons.ts";
 import type { FanOut, FanOutMember } from "./fan_out.ts";

@@ -1,8 +1,9 @@
 import { deferred } from "../core/deferred.ts";
 import type { BroadcastDriver, ChannelSink } from "../core/driver.ts";
 import { DriverBroadcaster } from "../core/driver_broadcaster.ts";
-import type { BroadcastEvent, EventRecord, Position } from "../core/event.ts";
+import type { BroadcastEvent, EventRecord } from "../core/event.ts";
 import type { LeaseStore } from "../core/leases.ts";
+import type { Position } from "../core/position.ts";
 import type { BroadcastSubscription } from "../core/subscription.ts";
 import { equal, rejects, take, until, within } from "./expect.ts";
 

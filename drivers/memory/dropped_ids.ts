@@ -1,4 +1,5 @@
-import type { Position, StoredEvent } from "../../core/event.ts";
+import type { StoredEvent } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 
 /** How many are remembered over all channels: minutes on a busy server. */
 const MAX_IDS = 100_000;

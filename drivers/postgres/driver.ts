@@ -7,7 +7,8 @@ import type {
   HistoryRead,
 } from "../../core/driver.ts";
 import { BroadcastClosedError, BroadcastSubscribeError } from "../../core/errors.ts";
-import { eventBytes, type EventRecord, type Position, type StoredEvent } from "../../core/event.ts";
+import { eventBytes, type EventRecord, type StoredEvent } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { explainPostgres } from "./advice.ts";
 import { Bell } from "./bell.ts";
 import { Client, type PostgresClient, type PostgresTransaction } from "./client.ts";

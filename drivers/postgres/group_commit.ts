@@ -1,6 +1,7 @@
 import { backoffMs } from "../../core/backoff.ts";
 import { BroadcastClosedError } from "../../core/errors.ts";
-import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
+import { eventBytes, type EventRecord } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { Alarm } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import { MAX_EVENT_BYTES } from "./storable.ts";

@@ -1,4 +1,5 @@
-import type { EventRecord, Position } from "../../core/event.ts";
+import type { EventRecord } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { isEventName } from "../../protocol/names.ts";
 import type { TextRow } from "./client.ts";
 

@@ -1,6 +1,7 @@
 import { BroadcastConfigError } from "../../core/errors.ts";
-import type { EventRecord, Position } from "../../core/event.ts";
+import type { EventRecord } from "../../core/event.ts";
 import type { LeasedChange, LeasedEntry } from "../../core/leases.ts";
+import type { Position } from "../../core/position.ts";
 import { type Client, template, type TextRow } from "./client.ts";
 import { failureOf } from "./failures.ts";
 import { migration, SCHEMA_VERSION } from "./migration.ts";

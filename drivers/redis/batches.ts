@@ -1,4 +1,5 @@
-import type { EventRecord, Position } from "../../core/event.ts";
+import type { EventRecord } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 
 /** Most events, and most characters of data but for a single one, that go together. */
 const MAX_EVENTS = 256;

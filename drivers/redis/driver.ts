@@ -11,7 +11,8 @@ import {
   BroadcastConfigError,
   BroadcastSubscribeError,
 } from "../../core/errors.ts";
-import type { EventRecord, Position } from "../../core/event.ts";
+import type { EventRecord } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { explainRedis } from "./advice.ts";
 import { commandClient, isCluster, subscriberClient, templateOf } from "./client.ts";
 import { Commands } from "./commands.ts";

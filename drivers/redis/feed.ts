@@ -2,7 +2,8 @@ import { backoffMs } from "../../core/backoff.ts";
 import { BoundedBuffer } from "../../core/bounded_buffer.ts";
 import { deferred } from "../../core/deferred.ts";
 import type { ChannelSink } from "../../core/driver.ts";
-import { eventBytes, type Position } from "../../core/event.ts";
+import { eventBytes } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { Pauses } from "./pauses.ts";
 import type { Message } from "./wire.ts";
 

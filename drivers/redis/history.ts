@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from "ioredis";
 import type { HistoryRead } from "../../core/driver.ts";
-import type { EventRecord, Position, StoredEvent } from "../../core/event.ts";
+import type { EventRecord, StoredEvent } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { Batches } from "./batches.ts";
 import { isCluster } from "./client.ts";
 import type { Commands } from "./commands.ts";

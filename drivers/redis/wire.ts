@@ -15,7 +15,8 @@
  *
  * @module
  */
-import { eventBytes, type EventRecord, type Position } from "../../core/event.ts";
+import { eventBytes, type EventRecord } from "../../core/event.ts";
+import type { Position } from "../../core/position.ts";
 import { isEventName } from "../../protocol/names.ts";
 
 /** Version of the wire format. */

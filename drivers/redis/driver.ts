@@ -121,6 +121,8 @@ export class RedisDriver implements BroadcastDriver {
       feed.close(new BroadcastClosedError("use this subscription"));
       this.#feeds.delete(feed);
       this.#subscriber.remove(name, feed);
+      // It may have been the last that was behind.
+      this.#onUp();
       return Promise.resolve();
     };
     this.#feeds.add(feed);

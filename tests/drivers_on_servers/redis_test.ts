@@ -83,6 +83,30 @@ Deno.test("a script that a server does not know is sent whole once, however many
   assertEquals(/^cmdstat_eval:calls=(\d+),/m.exec(statistics)?.[1], "1");
 });
 
+Deno.test("a node is in step as soon as nobody listens any more to the channel that is not", async () => {
+  await using server = await RedisServer.start();
+  await using stranger = server.stranger();
+  const down = Promise.withResolvers<void>();
+  await using node = new RedisBroadcaster({
+    url: server.url,
+    prefix: "left",
+    onHealth: ({ new: state }) => state === "down" && down.resolve(),
+    onError() {},
+  });
+  await using kept = node.subscribe("kept");
+  const left = node.subscribe("left");
+  await Promise.all([kept.ready, left.ready]);
+  const [state = ""] = new Names("left").keys("left");
+  await stranger.redis.set(state, "no hash");
+  await stranger.redis.call("CLIENT", "KILL", "TYPE", "pubsub");
+  await down.promise;
+  await node.publish("kept", { event: "n", data: null });
+  await kept.next();
+  assertEquals(node.health, "down");
+  left.unsubscribe();
+  await until("all to be in step", () => Promise.resolve(node.health === "up"));
+});
+
 Deno.test("what the guide lets a user of Redis do is enough, and nothing else is tried", async () => {
   const rules = /`ACL SETUSER shop ([^`]*)`/.exec(read("docs/drivers.md"))?.[1]?.split(" ") ?? [];
   await using server = await RedisServer.start();

@@ -1,42 +1,20 @@
-import type { BroadcastDriver, ChannelSink, DriverSubscription, HistoryRead } from "./driver.ts";
-import { BoundedBuffer } from "./bounded_buffer.ts";
+import type { BroadcastDriver, DriverSubscription, HistoryRead } from "./driver.ts";
 import { BroadcastHookError, BroadcastSubscribeError } from "./errors.ts";
-import { ChannelEvent, eventBytes, type EventRecord } from "./event.ts";
+import { ChannelEvent, type EventRecord } from "./event.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener, SubscriptionStart } from "./listener.ts";
 import type { Position } from "./position.ts";
 import { explainBy } from "./reason.ts";
 import type { RecentEvents } from "./recent_events.ts";
-import { isWhole, type ResumableChannel, Resumption } from "./resume.ts";
+import { type ResumableChannel, Resumption } from "./resume.ts";
+import { type Gate, Sequencer, type SequencerHost } from "./sequencer.ts";
 import { Slot, Slots } from "./slots.ts";
-
-/** How long to wait before history that could not be read is tried again: doubling, up to a bound. */
-const READ_RETRY_MS = { first: 100, max: 5_000 };
-
-/**
- * - `idle`: no upstream subscription, or one on its way in or out.
- * - `live`: in step with the backplane; events pass straight through.
- * - `behind`: something was missed; events wait until history has closed the gap.
- */
-type State = "idle" | "live" | "behind";
-
-interface Arrival {
-  readonly record: EventRecord;
-  readonly position: Position;
-}
-
-/** Holds events back, for example while it is not known who must not hear them any more. */
-export interface Gate {
-  readonly isOpen: boolean;
-  opened(): Promise<void>;
-}
 
 /**
  * A channel on this node: one upstream subscription for any number of listeners, opened with the
- * first and closed after the last. It keeps the channel's order by offset: what comes twice is
- * dropped, what is missing is read from history, and what cannot be proven complete is said.
+ * first and closed after the last. All of them hear one order.
  */
-export class LocalChannel implements ResumableChannel {
+export class LocalChannel implements ResumableChannel, SequencerHost {
   readonly name: string;
   readonly #driver: BroadcastDriver;
   readonly #reporter: ErrorReporter;
@@ -48,20 +26,9 @@ export class LocalChannel implements ResumableChannel {
   /** Listeners that wait for what they missed; a new one for each upstream. */
   #resumption = new Resumption(this);
   readonly #recent: RecentEvents;
-  #state: State = "idle";
   #upstream: DriverSubscription | undefined;
-  /** The sink of the current upstream; what an older one says is ignored. */
-  #sink: ChannelSink | undefined;
-  /** The last event that was passed on, or the top the channel went live with. */
-  #position: Position | undefined;
-  /** What comes while the channel is behind. */
-  readonly #backlog = new BoundedBuffer<Arrival>();
-  /** The sink whose gap is being read, so that a successor of it reads its own. */
-  #readingFor: ChannelSink | undefined;
-  /** `live` was said while history was read, which may have come too early for what it tells. */
-  #toldAgain = false;
-  #failedReads = 0;
-  #readRetry: ReturnType<typeof setTimeout> | undefined;
+  /** What the current upstream brings, in order; what an older one brings is not heard. */
+  #sequencer: Sequencer | undefined;
   #settling: Promise<void> | undefined;
   /** True while listeners are called: what they set off meanwhile waits, so that order holds. */
   #calling = false;
@@ -99,12 +66,12 @@ export class LocalChannel implements ResumableChannel {
 
   /** Where the channel stands; for who resumes. */
   get position(): Position | undefined {
-    return this.#position;
+    return this.#sequencer?.position;
   }
 
   /** What was read may be passed on once it is known who must not hear it any more. */
   async read(after: Position): Promise<HistoryRead> {
-    const read = await this.#driver.read(this.name, after);
+    const read = await this.readHistory(after);
     if (this.#gate?.isOpen === false) await this.#gate.opened();
     return read;
   }
@@ -134,7 +101,7 @@ export class LocalChannel implements ResumableChannel {
   #isUnsettled(): boolean {
     const wanted = this.#waiting.size + this.#resumption.size + this.#slots.size > 0;
     return wanted !== (this.#upstream !== undefined) ||
-      (this.#waiting.size > 0 && this.#state === "live");
+      (this.#waiting.size > 0 && this.#sequencer?.isLive === true);
   }
 
   async #bringInLine(): Promise<void> {
@@ -148,13 +115,9 @@ export class LocalChannel implements ResumableChannel {
   }
 
   async #openUpstream(): Promise<void> {
-    const sink: ChannelSink = {
-      live: (top) => this.#sink === sink && this.#onLive(top),
-      event: (record, position) => this.#sink === sink && this.#onEvent(record, position),
-    };
-    this.#sink = sink;
+    this.#sequencer = new Sequencer(this, this.#gate);
     try {
-      this.#upstream = await this.#driver.subscribe(this.name, sink);
+      this.#upstream = await this.#driver.subscribe(this.name, this.#sequencer);
     } catch (cause) {
       this.#endAll(this.#failure("subscribe to", cause));
       this.#reset();
@@ -171,16 +134,12 @@ export class LocalChannel implements ResumableChannel {
   }
 
   #reset(): void {
-    this.#state = "idle";
-    this.#sink = undefined;
+    this.#sequencer?.end();
+    this.#sequencer = undefined;
     this.#upstream = undefined;
-    this.#position = undefined;
     this.#recent.clear();
     this.#resumption.end();
     this.#resumption = new Resumption(this);
-    this.#backlog.takeAll();
-    this.#failedReads = 0;
-    clearTimeout(this.#readRetry);
   }
 
   #admitWaiting(): void {
@@ -192,12 +151,12 @@ export class LocalChannel implements ResumableChannel {
 
   #admit(slot: Slot): void {
     const { after } = slot;
-    const position = this.#position;
+    const { position } = this;
     if (after === undefined) return this.start(slot, position, "none");
     const isLost = after.epoch !== position?.epoch || this.#resumption.isTrimmed(after.offset);
     if (isLost) return this.start(slot, position, "lost");
     const isOpen = this.#gate?.isOpen ?? true;
-    const missed = isSame(after, position)
+    const missed = after.offset === position?.offset
       ? []
       : isOpen
       ? this.#recent.after(after.offset)
@@ -225,106 +184,11 @@ export class LocalChannel implements ResumableChannel {
     });
   }
 
-  #onLive(top: Position | undefined): void {
-    const last = this.#position;
-    if (this.#state === "idle") {
-      this.#position = top;
-      this.#setState("live");
-    } else if (top === undefined || last === undefined) {
-      // Without numbers nobody can know what passed while the backplane was away.
-      this.#loseUpTo(top);
-    } else if (this.#state === "behind" || !isSame(top, last)) {
-      this.#toldAgain = this.#state === "behind";
-      this.#closeGap();
-    }
+  inStep(): void {
+    if (this.#waiting.size > 0) this.#settle();
   }
 
-  #onEvent(record: EventRecord, position: Position | undefined): void {
-    if (this.#state === "idle") return;
-    const last = this.#position;
-    const isOpen = this.#gate?.isOpen ?? true;
-    if (position === undefined || last === undefined) {
-      // What may not pass now cannot be asked for later.
-      if (isOpen) this.#deliver(record, position);
-      else this.#loseUpTo(position);
-    } else if (
-      this.#state === "live" && isOpen && position.epoch === last.epoch &&
-      position.offset <= last.offset + 1
-    ) {
-      if (position.offset > last.offset) this.#deliver(record, position);
-    } else {
-      this.#backlog.push({ record, position }, eventBytes(record));
-      this.#closeGap();
-    }
-  }
-
-  /** Reads what is missing after the last event, passes it on, then what came meanwhile. */
-  async #closeGap(): Promise<void> {
-    this.#setState("behind");
-    const sink = this.#sink;
-    if (this.#readingFor === sink) return;
-    this.#readingFor = sink;
-    clearTimeout(this.#readRetry);
-    try {
-      while (this.#state === "behind" && this.#position !== undefined) {
-        if (this.#gate?.isOpen === false) await this.#gate.opened();
-        if (this.#sink !== sink) return;
-        const before = this.#position;
-        this.#toldAgain = false;
-        const read = await this.#driver.read(this.name, before);
-        if (this.#sink !== sink) return;
-        this.#failedReads = 0;
-        if (isWhole(read, before)) {
-          for (const { record, position } of read.events) this.#deliver(record, position);
-        } else {
-          this.#loseUpTo(read.top);
-        }
-        this.#takeBacklog(before);
-        if (this.#toldAgain) this.#setState("behind");
-      }
-    } catch (cause) {
-      this.#reporter.report(this.#failure("read the history of", cause));
-      if (this.#sink === sink) this.#retryGap();
-    } finally {
-      if (this.#readingFor === sink) this.#readingFor = undefined;
-    }
-  }
-
-  /** The driver's next word looks again as well, but a quiet channel may never hear one. */
-  #retryGap(): void {
-    const delayMs = Math.min(READ_RETRY_MS.max, READ_RETRY_MS.first * 2 ** this.#failedReads++);
-    this.#readRetry = setTimeout(() => this.#closeGap(), delayMs);
-  }
-
-  /** Passes on what came while history was read: it is known by now, or next, or shows a gap. */
-  #takeBacklog(before: Position): void {
-    const { overflowed } = this.#backlog;
-    const backlog = this.#backlog.takeAll();
-    const first = backlog.find(({ position }) => !this.#isKnown(position));
-    if (first !== undefined && this.#position !== undefined && isSame(this.#position, before)) {
-      // History has nothing of what the live events show to be missing: it cannot be proven.
-      const { epoch, offset } = first.position;
-      if (epoch !== before.epoch || offset > before.offset + 1) {
-        this.#loseUpTo({ epoch, offset: offset - 1 });
-      }
-    }
-    this.#setState("live");
-    for (const { record, position } of backlog) this.#onEvent(record, position);
-    if (overflowed) this.#setState("behind");
-  }
-
-  #isKnown(position: Position): boolean {
-    const last = this.#position;
-    return last !== undefined && position.epoch === last.epoch && position.offset <= last.offset;
-  }
-
-  #setState(state: State): void {
-    this.#state = state;
-    if (state === "live" && this.#waiting.size > 0) this.#settle();
-  }
-
-  #deliver(record: EventRecord, position: Position | undefined): void {
-    this.#position = position;
+  deliver(record: EventRecord, position: Position | undefined): void {
     const event = new ChannelEvent(this.name, record, position);
     this.inTurn(() => {
       this.#recent.push(event);
@@ -333,14 +197,21 @@ export class LocalChannel implements ResumableChannel {
     });
   }
 
-  #loseUpTo(position: Position | undefined): void {
-    this.#position = position;
+  lost(position: Position | undefined): void {
     this.inTurn(() => {
       this.#slots.forEach((slot) => this.#guard(() => slot.target.lost(position)));
       this.#recent.clear();
       this.#resumption.lost(position);
       this.#resumption = new Resumption(this);
     });
+  }
+
+  readHistory(after: Position): Promise<HistoryRead> {
+    return this.#driver.read(this.name, after);
+  }
+
+  readFailed(cause: unknown): void {
+    this.#reporter.report(this.#failure("read the history of", cause));
   }
 
   #endAll(error: BroadcastSubscribeError | undefined): void {
@@ -401,8 +272,4 @@ export class LocalChannel implements ResumableChannel {
       { status: 503, context: { channel: this.name }, cause },
     );
   }
-}
-
-function isSame(a: Position, b: Position): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset;
 }

@@ -2,9 +2,10 @@ import { isChannelName } from "../protocol/names.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import type { ErrorReporter } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
-import { type Gate, LocalChannel } from "./local_channel.ts";
+import { LocalChannel } from "./local_channel.ts";
 import type { Position } from "./position.ts";
 import { RecentEvents, RecentEventsLimit } from "./recent_events.ts";
+import type { Gate } from "./sequencer.ts";
 
 /** The channels that somebody on this node listens to, each for as long as that is so. */
 export class LocalChannels {

@@ -185,13 +185,11 @@ export class Sequencer implements ChannelSink {
   }
 
   #pass(record: EventRecord, position: Position | undefined): void {
-    if (this.#hasEnded) return;
     this.#position = position;
     this.#host.deliver(record, position);
   }
 
   #loseUpTo(position: Position | undefined): void {
-    if (this.#hasEnded) return;
     this.#position = position;
     this.#host.lost(position);
   }

@@ -185,6 +185,19 @@ Deno.test("guarantee 2: a reconnect while history is read has it read once more"
   await broadcaster.close();
 });
 
+Deno.test("guarantee 6: what comes while history is read is kept up to 10,000 events, the rest is read", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel();
+  for (let offset = 2; offset <= 10_003; offset++) sink.event(record(offset), at(offset));
+  driver.answerRead(0, [1], 1);
+  await settle();
+  assertEquals(recorder.heard.at(-1), 10_001);
+  assertEquals(driver.readAsked(1).after, at(10_001));
+  driver.answerRead(1, [10_002, 10_003], 10_003);
+  await settle();
+  assertEquals(recorder.heard.slice(1), Array.from({ length: 10_003 }, (_, i) => i + 1));
+  await broadcaster.close();
+});
+
 Deno.test("a history that does not know of the gap either does not stop the channel", async () => {
   const { broadcaster, driver, recorder, sink } = await liveChannel(5);
   sink.event(record(8), at(8));
@@ -333,6 +346,9 @@ Deno.test("a history that cannot be read is tried again by itself, later each ti
   assertEquals(recorder.heard, ["live", 6, 7]);
   sink.event(record(9), at(9));
   driver.readAsked(4).answer.reject(new Error("Timed out"));
+  // It was read meanwhile, so this is a first failure again.
+  await time.tick(100);
+  driver.readAsked(5).answer.reject(new Error("Timed out"));
   await settle();
   assertEquals(time.pendingTimers, 1);
   await broadcaster.close();
@@ -510,4 +526,18 @@ Deno.test("guarantee 9: close ends listeners and the driver, twice is fine, and 
   assertEquals(recorder.heard, ["live", "ended"]);
   assertEquals(recorder.error, undefined);
   assertEquals(opening.heard, ["ended"]);
+});
+
+Deno.test("guarantee 9: closing in the middle of a gap that has to be read once more reads no more", async () => {
+  const { broadcaster, driver, recorder, sink } = await liveChannel();
+  const closer = new Recorder();
+  closer.event = () => void broadcaster.close();
+  broadcaster.listen("c", closer);
+  await settle();
+  sink.event(record(3), at(3));
+  sink.live(at(3));
+  driver.answerRead(0, [1, 2, 3], 3);
+  await settle();
+  assertEquals(recorder.heard, ["live", 1, "ended"]);
+  assertEquals(driver.reads.length, 1);
 });

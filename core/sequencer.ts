@@ -1,11 +1,12 @@
+import { backoffMs } from "./backoff.ts";
 import { BoundedBuffer } from "./bounded_buffer.ts";
 import type { ChannelSink, HistoryRead } from "./driver.ts";
 import { eventBytes, type EventRecord } from "./event.ts";
 import type { Position } from "./position.ts";
 import { isWhole } from "./resume.ts";
 
-/** How long to wait before history that could not be read is tried again: doubling, up to a bound. */
-const READ_RETRY_MS = { first: 100, max: 5_000 };
+/** Between attempts at history that cannot be read. */
+const READ_BACKOFF = { initialMs: 100, maxMs: 5_000 };
 
 /** Holds events back, for example while it is not known who must not hear them any more. */
 export interface Gate {
@@ -147,7 +148,7 @@ export class Sequencer implements ChannelSink {
 
   /** The driver's next word looks again as well, but a quiet channel may never hear one. */
   #retryGap(): void {
-    const delayMs = Math.min(READ_RETRY_MS.max, READ_RETRY_MS.first * 2 ** this.#failedReads++);
+    const delayMs = backoffMs(this.#failedReads++, READ_BACKOFF);
     this.#readRetry = setTimeout(() => this.#closeGap(), delayMs);
   }
 

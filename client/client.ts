@@ -45,7 +45,7 @@ export class BroadcastClient implements Disposable {
   #state: ConnectionState = "disconnected";
   #connection: Connection | undefined;
   /** Whether a refusal was answered with a fresh token already. */
-  #askedAgain = false;
+  #hasAskedAgain = false;
   /** Counts requests. */
   #number = 0;
   /** Counts attempts without a welcome; each transport is given two, and one that worked is kept. */
@@ -192,7 +192,7 @@ export class BroadcastClient implements Disposable {
 
   #onOpen(): void {
     this.#retry.reset();
-    this.#askedAgain = false;
+    this.#hasAskedAgain = false;
     this.#attempt -= this.#attempt % 2;
     if (this.connected) return;
     this.#setState("connected");
@@ -224,8 +224,8 @@ export class BroadcastClient implements Disposable {
   #verdictOn({ code }: CloseCode, error?: BroadcastClientError): CloseVerdict {
     const verdict = closeVerdict(code);
     const mayAsk = verdict === "never" && !error && this.#connection?.token !== undefined;
-    if (!mayAsk || this.#askedAgain) return verdict;
-    this.#askedAgain = true;
+    if (!mayAsk || this.#hasAskedAgain) return verdict;
+    this.#hasAskedAgain = true;
     return "now";
   }
 

@@ -6,16 +6,16 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export class BoundedBuffer<Item> {
   #items: Item[] = [];
   #bytes = 0;
-  #overflowed = false;
+  #hasOverflowed = false;
 
   /** True once something did not fit, until the buffer is taken. */
-  get overflowed(): boolean {
-    return this.#overflowed;
+  get hasOverflowed(): boolean {
+    return this.#hasOverflowed;
   }
 
   push(item: Item, bytes: number): void {
     if (this.#items.length >= MAX_ITEMS || this.#bytes + bytes > MAX_BYTES) {
-      this.#overflowed = true;
+      this.#hasOverflowed = true;
       return;
     }
     this.#items.push(item);
@@ -27,7 +27,7 @@ export class BoundedBuffer<Item> {
     const items = this.#items;
     this.#items = [];
     this.#bytes = 0;
-    this.#overflowed = false;
+    this.#hasOverflowed = false;
     return items;
   }
 }

@@ -79,7 +79,7 @@ export class ChannelEvent {
   readonly position: Position | undefined;
   readonly #record: EventRecord;
   #data: unknown;
-  #parsed = false;
+  #isParsed = false;
   #bytes = -1;
 
   /** Wraps a record that a driver delivered. */
@@ -111,9 +111,9 @@ export class ChannelEvent {
 
   /** The data, parsed when first asked for: a gateway passes the JSON text on and never asks. */
   get data(): unknown {
-    if (!this.#parsed) {
+    if (!this.#isParsed) {
       this.#data = deepFreeze(JSON.parse(this.json));
-      this.#parsed = true;
+      this.#isParsed = true;
     }
     return this.#data;
   }

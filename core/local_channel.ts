@@ -31,7 +31,7 @@ export class LocalChannel implements ResumableChannel, SequencerHost {
   #sequencer: Sequencer | undefined;
   #settling: Promise<void> | undefined;
   /** True while listeners are called: what they set off meanwhile waits, so that order holds. */
-  #calling = false;
+  #isCalling = false;
   #deferred: (() => void)[] = [];
 
   constructor(
@@ -175,10 +175,10 @@ export class LocalChannel implements ResumableChannel, SequencerHost {
     this.#slots.add(slot);
     this.inTurn(() => {
       const { target } = slot;
-      if (!slot.active) return;
+      if (!slot.isActive) return;
       this.#guard(() => target.live({ position, recovery, missed: missed.length }));
       for (const event of missed) {
-        if (!slot.active) return;
+        if (!slot.isActive) return;
         this.#guard(() => target.event(event));
       }
     });
@@ -221,8 +221,8 @@ export class LocalChannel implements ResumableChannel, SequencerHost {
   }
 
   #end(slot: Slot, error: BroadcastSubscribeError | undefined): void {
-    if (!slot.active) return;
-    slot.active = false;
+    if (!slot.isActive) return;
+    slot.isActive = false;
     this.#take(slot);
     this.inTurn(() => this.#guard(() => slot.target.ended(error)));
     this.#settle();
@@ -236,16 +236,16 @@ export class LocalChannel implements ResumableChannel, SequencerHost {
 
   /** Runs a call after those that are under way, so that all listeners see one order. */
   inTurn(call: () => void): void {
-    if (this.#calling) {
+    if (this.#isCalling) {
       this.#deferred.push(call);
       return;
     }
-    this.#calling = true;
+    this.#isCalling = true;
     call();
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) {
       next();
     }
-    this.#calling = false;
+    this.#isCalling = false;
   }
 
   readonly #onDetach = (slot: Slot): void => {

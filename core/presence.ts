@@ -38,8 +38,8 @@ interface Held {
   grace: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** A presence channel on this node. */
-interface Place {
+/** A presence channel on this node, and who is there by way of it. */
+interface Room {
   readonly channel: PresenceChannel;
   readonly users: Map<string, Held>;
 }
@@ -54,7 +54,7 @@ export class Presence {
   readonly #settings: PresenceSettings;
   readonly #reporter: ErrorReporter;
   readonly #node = crypto.randomUUID();
-  readonly #places = new Map<string, Place>();
+  readonly #rooms = new Map<string, Room>();
   readonly #host: PresenceChannelHost;
   readonly #outbox: PresenceOutbox;
   #seq = 0;
@@ -115,13 +115,13 @@ export class Presence {
   ): () => void {
     this.#leases(channel);
     if (member !== undefined) this.#checkSize(channel, member);
-    const place = this.#place(channel);
-    const held = member === undefined ? undefined : this.#enter(channel, place, member);
-    place.channel.watch(listener);
+    const room = this.#room(channel);
+    const held = member === undefined ? undefined : this.#enter(channel, room, member);
+    room.channel.watch(listener);
     let leave: (() => void) | undefined = () => {
-      place.channel.unwatch(listener);
-      if (held !== undefined) this.#release(channel, place, held);
-      this.#closeIfEmpty(channel, place);
+      room.channel.unwatch(listener);
+      if (held !== undefined) this.#release(channel, room, held);
+      this.#closeIfEmpty(channel, room);
     };
     return () => {
       leave?.();
@@ -136,11 +136,11 @@ export class Presence {
   async close(): Promise<void> {
     this.#state = "closed";
     clearTimeout(this.#beat);
-    for (const { channel, users } of this.#places.values()) {
+    for (const { channel, users } of this.#rooms.values()) {
       channel.close();
       for (const { grace } of users.values()) clearTimeout(grace);
     }
-    this.#places.clear();
+    this.#rooms.clear();
     await this.#outbox.close(this.#settings.presenceGraceMs);
   }
 
@@ -163,60 +163,60 @@ export class Presence {
     );
   }
 
-  #place(name: string): Place {
-    let place = this.#places.get(name);
-    if (place === undefined) {
-      place = { channel: new PresenceChannel(name, this.#host), users: new Map() };
-      this.#places.set(name, place);
-      if (this.#places.size === 1) this.#scheduleBeat(this.#settings.presenceLeaseMs / 3);
+  #room(name: string): Room {
+    let room = this.#rooms.get(name);
+    if (room === undefined) {
+      room = { channel: new PresenceChannel(name, this.#host), users: new Map() };
+      this.#rooms.set(name, room);
+      if (this.#rooms.size === 1) this.#scheduleBeat(this.#settings.presenceLeaseMs / 3);
     }
-    return place;
+    return room;
   }
 
-  #closeIfEmpty(name: string, place: Place): void {
-    if (place.users.size > 0 || place.channel.watchers > 0) return;
-    place.channel.close();
-    this.#places.delete(name);
-    if (this.#places.size === 0) clearTimeout(this.#beat);
+  #closeIfEmpty(name: string, room: Room): void {
+    if (room.users.size > 0 || room.channel.watchers > 0) return;
+    room.channel.close();
+    this.#rooms.delete(name);
+    if (this.#rooms.size === 0) clearTimeout(this.#beat);
   }
 
-  #enter(channel: string, place: Place, member: PresenceInfo): Held {
-    let held = place.users.get(member.id);
+  #enter(channel: string, room: Room, member: PresenceInfo): Held {
+    let held = room.users.get(member.id);
     if (held === undefined) {
       held = { member, seq: ++this.#seq, connections: 0, grace: undefined };
-      place.users.set(member.id, held);
-      this.#say(channel, place, { node: this.#node, user: member.id, seq: held.seq, member });
+      room.users.set(member.id, held);
+      this.#say(channel, room, { node: this.#node, user: member.id, seq: held.seq, member });
     }
     clearTimeout(held.grace);
     held.connections++;
     return held;
   }
 
-  #release(channel: string, place: Place, held: Held): void {
+  #release(channel: string, room: Room, held: Held): void {
     if (--held.connections > 0 || this.#state === "closed") return;
     held.grace = setTimeout(() => {
       const { id: user } = held.member;
-      place.users.delete(user);
+      room.users.delete(user);
       const word = { node: this.#node, user, seq: ++this.#seq, member: undefined };
-      this.#say(channel, place, word);
-      this.#closeIfEmpty(channel, place);
+      this.#say(channel, room, word);
+      this.#closeIfEmpty(channel, room);
     }, this.#settings.presenceGraceMs);
   }
 
   *#ownWords(channel: string): Iterable<PresenceWord> {
-    for (const { member, seq } of this.#places.get(channel)?.users.values() ?? []) {
+    for (const { member, seq } of this.#rooms.get(channel)?.users.values() ?? []) {
       yield { node: this.#node, user: member.id, seq, member };
     }
   }
 
   *#allOwnWords(): Iterable<readonly [channel: string, word: PresenceWord]> {
-    for (const channel of this.#places.keys()) {
+    for (const channel of this.#rooms.keys()) {
       for (const word of this.#ownWords(channel)) yield [channel, word];
     }
   }
 
-  #say(channel: string, place: Place, word: PresenceWord): void {
-    place.channel.applyOwn(word);
+  #say(channel: string, room: Room, word: PresenceWord): void {
+    room.channel.applyOwn(word);
     this.#outbox.add(channel, word);
   }
 
@@ -232,24 +232,24 @@ export class Presence {
       await this.#outbox.renew();
       nextMs = Math.min(nextMs, await this.#sweep() + SWEEP_DELAY_MS);
     } catch (cause) {
-      const [channel = ""] = this.#places.keys();
+      const [channel = ""] = this.#rooms.keys();
       this.#reporter.report(failure(this.#driver, "keep the lease of", channel, cause));
       nextMs = Math.min(nextMs, RETRY_MS);
     }
     this.#outbox.flush();
-    if (this.#places.size > 0) this.#scheduleBeat(nextMs);
+    if (this.#rooms.size > 0) this.#scheduleBeat(nextMs);
   }
 
   /** Takes out nodes whose lease has run out; tells when the next one could. */
   async #sweep(): Promise<number> {
     // Asked for before the store answers: a node that is heard of meanwhile is not judged by it.
-    const known = new Set([...this.#places.values()].flatMap(({ channel }) => [...channel.nodes]));
+    const known = new Set([...this.#rooms.values()].flatMap(({ channel }) => [...channel.nodes]));
     known.delete(this.#node);
     if (known.size === 0) return Infinity;
     const remaining = await this.#driver.leases?.remainingMs([...known]) ?? new Map();
     for (const node of known) {
       if (remaining.has(node)) continue;
-      for (const { channel } of this.#places.values()) channel.dropNode(node);
+      for (const { channel } of this.#rooms.values()) channel.dropNode(node);
     }
     return Math.min(...remaining.values());
   }

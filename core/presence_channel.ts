@@ -146,7 +146,7 @@ export class PresenceChannel implements ChannelListener {
     try {
       const stored = await this.#host.list(this.#name);
       if (isOver()) return;
-      const isComplete = !this.#held.overflowed;
+      const isComplete = !this.#held.hasOverflowed;
       const held = this.#held.takeAll();
       if (isComplete) this.#know([...stored, ...this.#host.ownWords(this.#name)], held);
       else this.#load();

@@ -128,7 +128,7 @@ export class Resumption {
   #finish(after: Position, read: HistoryRead, joined: Position | undefined): void {
     const top = this.#channel.position;
     if (top === undefined || joined === undefined) return;
-    if (read.top.epoch !== after.epoch || this.#since.overflowed) {
+    if (read.top.epoch !== after.epoch || this.#since.hasOverflowed) {
       return this.#giveUp(top, () => true);
     }
     if (isWhole(read, after)) {

@@ -154,7 +154,7 @@ export class Sequencer implements ChannelSink {
 
   /** Passes on what came while history was read: it is known by now, or next, or shows a gap. */
   #takeBacklog(before: Position): void {
-    const { overflowed } = this.#backlog;
+    const { hasOverflowed } = this.#backlog;
     const backlog = this.#backlog.takeAll();
     const first = backlog.find(({ position }) => !this.#isKnown(position));
     if (first !== undefined && this.#position !== undefined && isSame(this.#position, before)) {
@@ -166,7 +166,7 @@ export class Sequencer implements ChannelSink {
     }
     this.#setState("live");
     for (const { record, position } of backlog) this.event(record, position);
-    if (overflowed) this.#setState("behind");
+    if (hasOverflowed) this.#setState("behind");
   }
 
   #isKnown(position: Position): boolean {

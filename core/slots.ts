@@ -15,7 +15,7 @@ export class Slot implements Attachment {
   /** The group that hears events in its stead, kept by {@linkcode Slots}. */
   group: ListenerGroup | undefined;
   /** False from the moment the listener left. */
-  active = true;
+  isActive = true;
   readonly #onDetach: (slot: Slot) => void;
 
   constructor(
@@ -30,8 +30,8 @@ export class Slot implements Attachment {
   }
 
   detach(): void {
-    if (!this.active) return;
-    this.active = false;
+    if (!this.isActive) return;
+    this.isActive = false;
     this.#onDetach(this);
   }
 }
@@ -62,7 +62,7 @@ export class Slots {
   setTarget(slot: Slot, target: ChannelListener): void {
     this.#part(slot);
     slot.target = target;
-    if (slot.index >= 0 && slot.active) this.#join(slot);
+    if (slot.index >= 0 && slot.isActive) this.#join(slot);
   }
 
   /** Hands an event to every subscriber that was there when it came. */
@@ -76,7 +76,7 @@ export class Slots {
     }
     if (this.#grouped === this.#slots.size) return;
     this.#slots.walk((slot) => {
-      if (!slot.active || slot.group !== undefined) return;
+      if (!slot.isActive || slot.group !== undefined) return;
       try {
         const result: unknown = slot.target.event(event);
         if (result !== undefined) watch(result, onThrow);
@@ -89,7 +89,7 @@ export class Slots {
   /** Calls back once per subscriber, for what is rarer than an event. */
   forEach(callback: (slot: Slot) => void): void {
     this.#slots.walk((slot) => {
-      if (slot.active) callback(slot);
+      if (slot.isActive) callback(slot);
     });
   }
 

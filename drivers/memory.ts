@@ -245,7 +245,7 @@ export class MemoryDriver implements BroadcastDriver {
   readonly leases: LeaseStore;
   readonly #backend: MemoryBackend;
   readonly #subscriptions = new Set<() => void>();
-  #closed = false;
+  #isClosed = false;
 
   /** Makes a node over a backend, its own one unless told. */
   constructor(backend: MemoryBackend = new MemoryBackend()) {
@@ -255,13 +255,13 @@ export class MemoryDriver implements BroadcastDriver {
 
   /** Stores and delivers in the same turn, so that order needs no lock. */
   publish(channel: string, record: EventRecord): Promise<Position> {
-    if (this.#closed) return Promise.reject(new BroadcastClosedError("publish on this driver"));
+    if (this.#isClosed) return Promise.reject(new BroadcastClosedError("publish on this driver"));
     return Promise.resolve(this.#backend.publish(channel, record));
   }
 
   /** Live at once: there is nobody to wait for. */
   subscribe(channel: string, sink: ChannelSink): Promise<DriverSubscription> {
-    if (this.#closed) return Promise.reject(new BroadcastClosedError("subscribe on this driver"));
+    if (this.#isClosed) return Promise.reject(new BroadcastClosedError("subscribe on this driver"));
     const end = this.#backend.subscribe(channel, sink);
     this.#subscriptions.add(end);
     return Promise.resolve({
@@ -280,7 +280,7 @@ export class MemoryDriver implements BroadcastDriver {
 
   /** Ends this node's subscriptions; a shared backend stays as it is. */
   close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
     for (const end of this.#subscriptions) end();
     this.#subscriptions.clear();
     return Promise.resolve();

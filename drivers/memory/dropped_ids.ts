@@ -5,9 +5,9 @@ import type { Position } from "../../core/position.ts";
 const MAX_IDS = 100_000;
 
 /** Where an event with an id was; events of several channels may have the same one. */
-interface Place {
+interface Link {
   readonly position: Position;
-  readonly next: Place | undefined;
+  readonly next: Link | undefined;
 }
 
 interface Dropped {
@@ -24,13 +24,13 @@ export class DroppedIds {
   readonly #dropped: Dropped[] = [];
   #oldest = 0;
   /** Made when somebody asks for the first time: not everybody publishes with ids of their own. */
-  #places: Map<string, Place> | undefined;
+  #links: Map<string, Link> | undefined;
 
   /** Where the event was within an epoch, and so on one channel. */
   find(id: string, epoch: string): Position | undefined {
-    this.#places ??= this.#index();
-    for (let place = this.#places.get(id); place !== undefined; place = place.next) {
-      if (place.position.epoch === epoch) return place.position;
+    this.#links ??= this.#index();
+    for (let link = this.#links.get(id); link !== undefined; link = link.next) {
+      if (link.position.epoch === epoch) return link.position;
     }
     return undefined;
   }
@@ -40,29 +40,29 @@ export class DroppedIds {
     const oldest = this.#dropped[this.#oldest];
     this.#dropped[this.#oldest] = dropped;
     this.#oldest = (this.#oldest + 1) % MAX_IDS;
-    if (this.#places === undefined) return;
-    if (oldest !== undefined) remove(this.#places, oldest);
-    add(this.#places, dropped);
+    if (this.#links === undefined) return;
+    if (oldest !== undefined) remove(this.#links, oldest);
+    add(this.#links, dropped);
   }
 
-  #index(): Map<string, Place> {
-    const places = new Map<string, Place>();
-    for (const dropped of this.#dropped) add(places, dropped);
-    return places;
+  #index(): Map<string, Link> {
+    const links = new Map<string, Link>();
+    for (const dropped of this.#dropped) add(links, dropped);
+    return links;
   }
 }
 
-function add(places: Map<string, Place>, { id, position }: Dropped): void {
-  places.set(id, { position, next: places.get(id) });
+function add(links: Map<string, Link>, { id, position }: Dropped): void {
+  links.set(id, { position, next: links.get(id) });
 }
 
-function remove(places: Map<string, Place>, { id, position }: Dropped): void {
-  const rest = without(places.get(id), position);
-  if (rest === undefined) places.delete(id);
-  else places.set(id, rest);
+function remove(links: Map<string, Link>, { id, position }: Dropped): void {
+  const rest = without(links.get(id), position);
+  if (rest === undefined) links.delete(id);
+  else links.set(id, rest);
 }
 
-function without(place: Place | undefined, position: Position): Place | undefined {
-  if (place === undefined || place.position === position) return place?.next;
-  return { position: place.position, next: without(place.next, position) };
+function without(link: Link | undefined, position: Position): Link | undefined {
+  if (link === undefined || link.position === position) return link?.next;
+  return { position: link.position, next: without(link.next, position) };
 }

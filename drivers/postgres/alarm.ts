@@ -3,13 +3,13 @@ export type Waking = "rung" | "over";
 
 /** A sleep that can be ended early. Rung while nobody sleeps, it ends the next sleep at once. */
 export class Alarm {
-  #rung = false;
+  #isRung = false;
   #wake: ((by: Waking) => void) | undefined;
 
   /** Sleeps for so long, or until it is rung. One sleeper at a time. */
   wait(ms: number): Promise<Waking> {
-    if (this.#rung) {
-      this.#rung = false;
+    if (this.#isRung) {
+      this.#isRung = false;
       return Promise.resolve("rung");
     }
     return new Promise((resolve) => {
@@ -25,11 +25,11 @@ export class Alarm {
 
   /** Forgets that it was rung. */
   clear(): void {
-    this.#rung = false;
+    this.#isRung = false;
   }
 
   ring(): void {
-    if (this.#wake === undefined) this.#rung = true;
+    if (this.#wake === undefined) this.#isRung = true;
     else this.#wake("rung");
   }
 }

@@ -175,7 +175,7 @@ export class Reader {
     this.#memory.saw(poll);
     this.#reached();
     await this.#note(poll.changed, false);
-    if (poll.outbox) await this.#relay();
+    if (poll.hasWaiting) await this.#relay();
     if (this.#pending.size > 0) await this.#readSlice();
     if (this.#memory.dueMs === 0) await this.#memory.mark();
   }

@@ -34,7 +34,7 @@ export interface Poll {
   /** How far its log is written. */
   readonly log: string;
   /** Something waits in the outbox. */
-  readonly outbox: boolean;
+  readonly hasWaiting: boolean;
   /** Channels that were published on. */
   readonly changed: readonly ChannelTop[];
 }
@@ -143,7 +143,7 @@ export class Store {
       throw new TypeError("PostgreSQL answered a poll without a cursor");
     }
     const changed = rows.map((row) => readTop(row.slice(4))).filter((top) => top !== undefined);
-    return { cursor, server, log, outbox: outbox === "t", changed };
+    return { cursor, server, log, hasWaiting: outbox === "t", changed };
   }
 
   /** Tells where channels stand. */

@@ -14,7 +14,7 @@ const NOT_DONE = /^(?:READONLY|LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|NOREPLICA
 /** How to run a call. */
 export interface RunOptions {
   /** May be done twice: it is tried again also where the answer was lost. */
-  readonly repeatable: boolean;
+  readonly isRepeatable: boolean;
   /** When it is over, if not as for all. */
   readonly timeoutMs?: number;
   /** Hears of every attempt that failed. */
@@ -49,11 +49,11 @@ export class Commands {
    */
   async run<T>(
     call: (client: Redis | Cluster) => Promise<T>,
-    { repeatable, timeoutMs = this.#timeoutMs, failed }: RunOptions,
+    { isRepeatable, timeoutMs = this.#timeoutMs, failed }: RunOptions,
   ): Promise<T> {
     const attempts = new Attempts(this.#link, this.#pauses, Date.now() + timeoutMs, failed);
     try {
-      return await this.#deadlines.race(attempts.run(call, repeatable), timeoutMs);
+      return await this.#deadlines.race(attempts.run(call, isRepeatable), timeoutMs);
     } catch (cause) {
       const last = attempts.lastError ?? this.#link.lastError;
       throw last === undefined ? cause : new Error(reasonOf(cause), { cause: last });
@@ -151,7 +151,7 @@ class Attempts {
     this.#failed = failed;
   }
 
-  async run<T>(call: (client: Redis | Cluster) => Promise<T>, repeatable: boolean): Promise<T> {
+  async run<T>(call: (client: Redis | Cluster) => Promise<T>, isRepeatable: boolean): Promise<T> {
     for (;;) {
       if (!this.#link.isUp) await this.#untilUp();
       try {
@@ -161,7 +161,7 @@ class Attempts {
         this.#failed?.(error);
         const isAnswer = error instanceof Error && error.name === "ReplyError";
         const isNotDone = isAnswer && NOT_DONE.test(error.message);
-        const mayRepeat = isNotDone || (repeatable && !isAnswer);
+        const mayRepeat = isNotDone || (isRepeatable && !isAnswer);
         if (!mayRepeat || this.#isOver) throw error;
         // The master has become a replica: there is another by now, or soon.
         if (reasonOf(error).startsWith("READONLY")) this.#link.renew(error);

@@ -172,7 +172,7 @@ export class RedisDriver implements BroadcastDriver {
     await this.#commands.run(
       (client) =>
         isCluster(client) ? client.spublish(name, message) : client.publish(name, message),
-      { repeatable: false },
+      { isRepeatable: false },
     );
   }
 

@@ -46,7 +46,7 @@ export class Feed {
   /** What comes while the store is asked. */
   readonly #held = new BoundedBuffer<Message>();
   /** Something happened that the question under way may have come too early for. */
-  #askAgain = false;
+  #mustAskAgain = false;
   /** Events that did not follow; the store's answer says whether they are true. */
   #doubted: Position[] = [];
   #lastError: unknown;
@@ -113,13 +113,13 @@ export class Feed {
   }
 
   async #ask(): Promise<void> {
-    this.#askAgain = true;
+    this.#mustAskAgain = true;
     if (this.#state === "closed" || this.#state === "asking") return;
     this.#state = "asking";
     const turn = this.#turn;
     let failures = 0;
-    while (this.#askAgain) {
-      this.#askAgain = false;
+    while (this.#mustAskAgain) {
+      this.#mustAskAgain = false;
       const doubted = this.#doubted.splice(0);
       try {
         const top = await this.#source.top(this.channel, this.#position);
@@ -130,7 +130,7 @@ export class Feed {
         if (this.#turn !== turn) return;
         this.#lastError = cause;
         this.#source.report(this.channel, "its top cannot be read", cause);
-        this.#askAgain = true;
+        this.#mustAskAgain = true;
         await this.#pauses.wait(backoffMs(failures++, BACKOFF));
         if (this.#turn !== turn) return;
       }
@@ -148,7 +148,7 @@ export class Feed {
     }
     this.#position = top;
     this.#sink.live(top);
-    if (this.#held.overflowed) this.#askAgain = true;
+    if (this.#held.hasOverflowed) this.#mustAskAgain = true;
     for (const message of this.#held.takeAll()) this.#take(message);
   }
 }

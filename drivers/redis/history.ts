@@ -132,14 +132,14 @@ export class History {
         );
       }
       return positions;
-    }, { repeatable: true, timeoutMs, failed });
+    }, { isRepeatable: true, timeoutMs, failed });
   }
 
   #read(channel: string, after: Position, seen: Position | undefined): Promise<unknown> {
     const args = [seen?.epoch ?? "", seen?.offset ?? 0, after.epoch, after.offset];
     return this.#commands.run(
       (client) => this.#script(client, channel, this.#readScript, args),
-      { repeatable: true },
+      { isRepeatable: true },
     );
   }
 

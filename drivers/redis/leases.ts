@@ -138,7 +138,7 @@ export class RedisLeases implements LeaseStore {
   #run(script: typeof WRITE, args: readonly (string | number)[]): Promise<unknown> {
     return this.#commands.run(
       (client) => this.#commands.script(client, script, this.#keys, args),
-      { repeatable: true },
+      { isRepeatable: true },
     );
   }
 }

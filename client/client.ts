@@ -207,37 +207,33 @@ export class BroadcastClient implements Disposable {
   }
 
   #onClosed(how: CloseCode, delayMs?: number, error?: BroadcastClientError): void {
-    const verdict = this.#verdictOn(how, error);
+    let verdict = closeVerdict(how.code);
+    const { token } = this.#connection ?? {};
+    // A fresh token may change the server's mind, once.
+    if (verdict === "never" && !error && token !== undefined && !this.#hasAskedAgain) {
+      this.#hasAskedAgain = true;
+      verdict = "now";
+    }
     if (this.id === undefined) this.#attempt++;
     if (verdict === "never") {
+      this.#stop(how);
       // A socket that cannot be made has said so itself.
-      this.#giveUp(how, "the server said", error);
+      error ??= this.#refused(how, "the server said");
     } else if (this.#retry.failed >= this.#settings.maxReconnectAttempts) {
-      this.#giveUp(how, "too many attempts failed, the last with", undefined, error?.cause);
+      this.#stop(how);
+      error = this.#refused(how, "too many attempts failed, the last with", error);
     } else {
       this.#comeBack(how, verdict, delayMs);
-      if (error) this.#announcer.tell("error", error);
     }
+    if (error) this.#announcer.tell("error", error);
   }
 
-  /** A fresh token may change the server's mind, once. */
-  #verdictOn({ code }: CloseCode, error?: BroadcastClientError): CloseVerdict {
-    const verdict = closeVerdict(code);
-    const mayAsk = verdict === "never" && !error && this.#connection?.token !== undefined;
-    if (!mayAsk || this.#hasAskedAgain) return verdict;
-    this.#hasAskedAgain = true;
-    return "now";
-  }
-
-  #giveUp(how: CloseCode, rule: string, error?: BroadcastClientError, cause?: unknown): void {
-    const { code, reason } = how;
+  #refused({ code, reason }: CloseCode, rule: string, error?: BroadcastClientError) {
     const { url } = this.#settings;
-    this.#stop(how);
-    error ??= failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
+    return failure("connection_refused", `connect to ${url}`, `${rule} ${code} ${reason}`, {
       reason,
-      cause,
+      cause: error?.cause,
     });
-    this.#announcer.tell("error", error);
   }
 
   #comeBack(how: CloseCode, verdict: CloseVerdict, delayMs?: number): void {

@@ -128,7 +128,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   }
 
   failed(error: AnyBroadcastError): void {
-    this.#host.report(error);
+    this.#host.reporter.report(error);
   }
 
   /** The client does not hold the channel, or not any more. */
@@ -188,14 +188,14 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   }
 
   #deny(channel: HeldChannel, { reason }: ChannelAuthorizationResult): void {
-    this.#host.refused(`channel "${channel.name}"`, reason);
+    this.#host.reporter.refused(`channel "${channel.name}"`, reason);
     this.over(channel, "unauthorized");
   }
 
   #fail(channel: HeldChannel, error: unknown): void {
     if (channel.isReleased) return;
     const failure = asBroadcastError(error, "Cannot open a subscription");
-    this.#host.report(failure);
+    this.#host.reporter.report(failure);
     const isRuleFailure = failure.code === "broadcast.authorization_failed";
     this.over(channel, isRuleFailure ? "authorization failed" : "subscription failed");
   }

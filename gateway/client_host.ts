@@ -1,5 +1,4 @@
 import type { Deadlines } from "../core/deadline.ts";
-import type { AnyBroadcastError } from "../core/errors.ts";
 import type { Access } from "./access.ts";
 import type { BacklogLimit } from "./backlog.ts";
 import type { EventEncoder } from "./encoder.ts";
@@ -7,6 +6,7 @@ import type { FanOuts } from "./fan_out.ts";
 import type { Flusher } from "./flusher.ts";
 import type { GatewaySettings } from "./options.ts";
 import type { PresenceFrames } from "./presence_frames.ts";
+import type { GatewayReporter } from "./reporter.ts";
 
 /** What the parts of a session need of their gateway. */
 export interface ClientHost<Subject> {
@@ -18,9 +18,7 @@ export interface ClientHost<Subject> {
   readonly backlogLimit: BacklogLimit;
   readonly access: Access<Subject>;
   readonly presenceFrames: PresenceFrames;
-  report(error: AnyBroadcastError): void;
-  /** Tells the operator what a client was refused, and why, so that a mistake of ours is found. */
-  refused(what: string, reason?: string): void;
+  readonly reporter: GatewayReporter<Subject>;
   /** A channel became live on, or left, one connection. */
   subscribed(channel: string): void;
   unsubscribed(channel: string): void;

@@ -79,7 +79,7 @@ export class ClientPublishes<Subject> {
       (isEventName(id) && id.isWellFormed() && id.length <= MAX_CLIENT_ID_LENGTH);
     if (!isGoodId) return "publish refused";
     const deny = (reason?: string) => {
-      this.#host.refused(`a publish on channel "${channel}"`, reason);
+      this.#host.reporter.refused(`a publish on channel "${channel}"`, reason);
       return "publish denied" as const;
     };
     if (allowClientPublish === undefined) return deny('the option "allowClientPublish" is not set');
@@ -127,6 +127,6 @@ export class ClientPublishes<Subject> {
   }
 
   #report(error: unknown, message: string): void {
-    this.#host.report(asBroadcastError(error, message));
+    this.#host.reporter.report(asBroadcastError(error, message));
   }
 }

@@ -112,11 +112,9 @@ export class BroadcastGateway<Subject = unknown> implements AsyncDisposable {
         (order) => this.#obey(order),
       ),
       presenceFrames: new PresenceFrames(),
-      report: (error) => this.#reporter.report(error),
-      refused: (what, reason) => this.#reporter.refused(what, reason),
+      reporter: this.#reporter,
       subscribed: (channel) => this.#count(channel, 1),
       unsubscribed: (channel) => this.#count(channel, -1),
-      opened: (session) => this.#reporter.connected(session),
       ended: (session, end) => {
         this.#sessions.delete(session);
         this.#closing.add(session);

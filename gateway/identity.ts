@@ -84,7 +84,7 @@ export class Identity<Subject> {
     this.#tokens ??= new TokenBucket(TOKEN_RATE);
     if (resolveToken === undefined) {
       if (this.#tokens.take()) {
-        this.#host.refused("a token", 'the option "resolveToken" is not set');
+        this.#host.reporter.refused("a token", 'the option "resolveToken" is not set');
       }
       return this.#owner.refuse(request, "token refused");
     }
@@ -101,7 +101,7 @@ export class Identity<Subject> {
       this.#accept(subject, user, () => this.#owner.send({ t: "ok", c: "", n }));
     } catch (error) {
       if (this.#owner.isEnded) return;
-      this.#host.report(asBroadcastError(error, "Cannot take a client's token"));
+      this.#host.reporter.report(asBroadcastError(error, "Cannot take a client's token"));
       this.#owner.refuse(request, "authorization failed");
     } finally {
       this.#isAsking = false;
@@ -122,7 +122,7 @@ export class Identity<Subject> {
       try {
         this.#accept(subject, this.#identify(subject));
       } catch (error) {
-        this.#host.report(asBroadcastError(error, "Cannot identify a client"));
+        this.#host.reporter.report(asBroadcastError(error, "Cannot identify a client"));
         this.#owner.end(CLOSE.subjectUnknown);
       }
     }
@@ -132,7 +132,7 @@ export class Identity<Subject> {
   /** Nobody waits for the answer of one that has left, or that was closed with the gateway. */
   #fail(cause: unknown): void {
     if (this.#owner.isEnded) return;
-    this.#host.report(
+    this.#host.reporter.report(
       new BroadcastHookError(
         `Cannot connect a client: resolveSubject failed: ${reasonOf(cause)}`,
         { cause },

@@ -1,11 +1,21 @@
 import type { AnyBroadcastError } from "../core/errors.ts";
 import { ErrorReporter } from "../core/hooks.ts";
 import { CLOSE } from "../protocol/close_codes.ts";
-import type { GatewaySettings } from "./options.ts";
-import type { Session, SessionEnd } from "./session.ts";
+import type { ConnectionInfo, GatewaySettings } from "./options.ts";
 
 /** A session, as far as the application is told of it. */
-type Connection<Subject> = Pick<Session<Subject>, "id" | "info">;
+interface Connection<Subject> {
+  readonly id: string;
+  readonly info: ConnectionInfo<Subject>;
+}
+
+/** How a session ended. */
+export interface SessionEnd {
+  readonly code: number;
+  readonly reason: string;
+  /** False for one that left, or was refused, before it was known who is there. */
+  readonly wasWelcomed: boolean;
+}
 
 /**
  * Tells the application what happens on its gateway, by hooks and in the log. What these throw is
@@ -53,8 +63,11 @@ export class GatewayReporter<Subject> {
     this.#log("warn", message, { origin });
   }
 
-  /** A client was refused something. A plain no, without a reason, is what rules are for. */
-  refused(what: string, reason: string | undefined): void {
+  /**
+   * A client was refused something; the operator hears why, so that a mistake of ours is found. A plain
+   * no, without a reason, is what rules are for.
+   */
+  refused(what: string, reason?: string): void {
     if (reason === undefined) this.#log("debug", `Refused ${what}`, {});
     else this.#log("warn", `Refused ${what}: ${reason}`, {});
   }

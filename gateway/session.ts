@@ -15,6 +15,7 @@ import type { Beating, Heartbeats } from "./heartbeats.ts";
 import { Identity, type IdentityOwner } from "./identity.ts";
 import type { ConnectionInfo } from "./options.ts";
 import { OutboundQueue, type OutboundQueueOwner } from "./outbound_queue.ts";
+import type { SessionEnd } from "./reporter.ts";
 import type { GatewaySocket, SocketEvents } from "./socket.ts";
 import { Unheard } from "./unheard.ts";
 import type { UpgradeRequest } from "./upgrade_request.ts";
@@ -24,19 +25,9 @@ const PING = encode({ t: "ping" });
 /** What a session needs of its gateway. */
 export interface SessionHost<Subject> extends ClientHost<Subject> {
   readonly heartbeats: Heartbeats;
-  /** A session is about to be welcomed. */
-  opened(session: Session<Subject>): void;
   ended(session: Session<Subject>, end: SessionEnd): void;
   /** The socket of a session is closed; may be told more than once. */
   gone(session: Session<Subject>): void;
-}
-
-/** How a session ended. */
-export interface SessionEnd {
-  readonly code: number;
-  readonly reason: string;
-  /** False for one that left, or was refused, before it was known who is there. */
-  readonly wasWelcomed: boolean;
 }
 
 /**
@@ -101,7 +92,7 @@ export class Session<Subject>
   /** From here on the client is heard, and asked for signs of life. */
   welcome(): void {
     this.#state = "open";
-    this.#host.opened(this);
+    this.#host.reporter.connected(this);
     if (this.isEnded) return;
     this.#host.heartbeats.add(this);
     const { pingIntervalMs, maxFrameBytes } = this.#host.settings;

@@ -223,6 +223,10 @@ Deno.test("a row of the outbox that can be no event is set aside and told of, an
     ["c", "8", "n\n", "1", null],
     ["c", "9", "n", "{", null],
     ["c", "10", "n", "", null],
+    ["c", "11", "n\u0085", "1", null],
+    ["c", "12", "n", "1", "\u2028"],
+    // Counted in halves of UTF-16, as whoever reads it does.
+    ["c", longest + "n", "n", "1", null],
   ];
   const into = `insert into ${stage.name("outbox")} (channel, id, event, json, except_id) values`;
   await stage.sql.begin(async (tx) => {

@@ -66,6 +66,9 @@ export function publishFunctions(names: Names): string {
   create or replace function ${names.of("is_event")}(
     channel text, id text, event text, json text, except_id text
   ) returns boolean language plpgsql ${SETTINGS} as $body$
+  declare
+    name text;
+    hex text;
   begin
     if octet_length(json) > ${MAX_EVENT_BYTES}
       or left(channel, ${MAX_NAME_LENGTH + 1}) collate "C"
@@ -76,14 +79,24 @@ export function publishFunctions(names: Names): string {
     then
       return false;
     end if;
-    -- What has a number below 128 has it in whatever the database is encoded. Others the readers find.
-    if concat(id, event, except_id) collate "C" ~ '[\\u0001-\\u001f\\u007f]' then
-      return false;
+    -- What has a number below 128 has it in whatever the database is encoded.
+    if concat(id, event, except_id) collate "C" ~ '[^\\u0020-\\u007e]' then
+      foreach name in array array[id, event, coalesce(except_id, id)] loop
+        hex := encode(convert_to(name, 'UTF8'), 'hex');
+        -- Control characters, and the length as readers count it: four bytes are two of UTF-16.
+        if hex ~ '^(..)*([01].|7f|c2[89].|e280a[89])' or ${MAX_NAME_LENGTH} < length(name) +
+          (select count(*) from regexp_matches(hex, '..', 'g') byte where byte[1] like 'f%')
+        then
+          return false;
+        end if;
+      end loop;
     end if;
     perform json::json;
     return true;
   exception
     when invalid_text_representation then return false;
+    -- Nobody could read it.
+    when untranslatable_character or character_not_in_repertoire then return false;
     -- Nested deeper than PostgreSQL looks.
     when statement_too_complex then return true;
   end;

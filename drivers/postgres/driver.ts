@@ -16,6 +16,7 @@ import { failureOf } from "./failures.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { PostgresLeases } from "./leases.ts";
 import { Names } from "./names.ts";
+import { Outbox } from "./outbox.ts";
 import { Reader } from "./reader.ts";
 import { Retention } from "./retention.ts";
 import { isStorable, STORABLE_RULE } from "./storable.ts";
@@ -57,6 +58,7 @@ export class PostgresDriver implements BroadcastDriver {
   readonly #commit: GroupCommit;
   readonly #bell: Bell | undefined;
   #host: DriverHost | undefined;
+  #outbox: Outbox | undefined;
   #reader: Reader | undefined;
   #retention: Retention | undefined;
   #closing: Promise<void> | undefined;
@@ -87,11 +89,20 @@ export class PostgresDriver implements BroadcastDriver {
   open(host: DriverHost): void {
     this.#host = host;
     const { pollIntervalMs, historySize, historyTtlMs } = this.#options;
+    const outbox = this.#outbox = new Outbox({
+      store: this.#store,
+      host,
+      onRelayed: (taken) => {
+        if (taken > 0) this.#bell?.ring();
+        // There may be more, also where another node was faster.
+        this.#reader?.look();
+      },
+    });
     this.#reader = new Reader({
       store: this.#store,
       host,
       pollIntervalMs,
-      onRelayed: () => this.#onStored(),
+      onOutbox: () => outbox.relay(),
     });
     this.#retention = new Retention(
       this.#store,
@@ -164,7 +175,7 @@ export class PostgresDriver implements BroadcastDriver {
 
   async #close(): Promise<void> {
     this.#commit.close();
-    const parts = [this.#reader?.close(), this.#retention?.close()];
+    const parts = [this.#reader?.close(), this.#outbox?.close(), this.#retention?.close()];
     await this.#bell?.finish();
     parts.push(this.#bell?.close());
     await this.#client.close();

@@ -1,14 +1,12 @@
 import { backoffMs } from "../../core/backoff.ts";
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import type { ChannelSink, DriverHost } from "../../core/driver.ts";
-import { BroadcastPublishError, BroadcastSubscribeError } from "../../core/errors.ts";
-import { describe } from "../../core/options.ts";
+import { BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
 import { explainPostgres } from "./advice.ts";
 import { Alarm } from "./alarm.ts";
 import { failureOf } from "./failures.ts";
 import { Memory } from "./memory.ts";
-import { OUTBOX_RULE } from "./migration/publishing.ts";
 import type { ChannelTop, Row } from "./rows.ts";
 import type { Poll, Store } from "./store.ts";
 
@@ -33,8 +31,8 @@ export interface ReaderOptions {
   readonly store: Store;
   readonly host: DriverHost;
   readonly pollIntervalMs: number;
-  /** Hears that events from the outbox were numbered. */
-  readonly onRelayed: () => void;
+  /** Hears that something waits in the outbox. */
+  readonly onOutbox: () => void;
 }
 
 /**
@@ -93,13 +91,18 @@ export class Reader {
 
   /** Makes the next poll come now, if anybody wants what it may bring. */
   wake(): void {
-    if (this.#channels.size > 0) this.#alarm.ring();
+    if (this.#channels.size > 0) this.look();
+  }
+
+  /** Makes the next poll come now, whoever wants it. */
+  look(): void {
+    this.#alarm.ring();
   }
 
   /** An application's transaction has put something into the outbox; nobody tells when it commits. */
   expectOutbox(): void {
     this.#outboxMs = OUTBOX_FIRST_MS;
-    this.#alarm.ring();
+    this.look();
   }
 
   async close(): Promise<void> {
@@ -162,7 +165,7 @@ export class Reader {
   }
 
   async #step(): Promise<void> {
-    const { store } = this.#options;
+    const { store, onOutbox } = this.#options;
     const last = this.#last ?? await this.#locateAll();
     if (this.#entering.size > 0) await this.#locate([...this.#entering], false);
     const poll = await store.poll(last.cursor);
@@ -175,24 +178,9 @@ export class Reader {
     this.#memory.saw(poll);
     this.#reached();
     await this.#note(poll.changed, false);
-    if (poll.hasWaiting) await this.#relay();
+    if (poll.hasWaiting) onOutbox();
     if (this.#pending.size > 0) await this.#readSlice();
     if (this.#memory.dueMs === 0) await this.#memory.mark();
-  }
-
-  async #relay(): Promise<void> {
-    const { store, host, onRelayed } = this.#options;
-    const { taken, refused } = await store.relay();
-    for (const { seq, channel } of refused) {
-      const message =
-        `Cannot send from the outbox on channel ${describe(channel)}: ${OUTBOX_RULE}; ` +
-        `this is row ${seq} of ${store.refusedTable} now`;
-      host.report(new BroadcastPublishError(message, { context: { channel, seq } }));
-    }
-    if (taken === 0) return;
-    onRelayed();
-    // There may be more, but whoever goes on publishing must not keep this node from reading.
-    this.#alarm.ring();
   }
 
   /**

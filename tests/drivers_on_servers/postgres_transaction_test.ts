@@ -262,6 +262,31 @@ Deno.test("a row of the outbox that can be no event is set aside and told of, an
   assertEquals(nodes.map(({ health }) => health), ["up", "up"]);
 });
 
+Deno.test("who keeps the outbox locked keeps nobody from hearing what is published without it, and is told of", async () => {
+  await using stage = new Stage(server);
+  const states: string[] = [];
+  const node = stage.node({ onHealth: ({ new: state }) => states.push(state) });
+  const witness = await Witness.on(node, ["c"]);
+  await stage.sql.begin(async (holder) => {
+    await stage.sql.unsafe(
+      `insert into ${
+        stage.name("outbox")
+      } (channel, id, event, json) values ('c', 'held', 'n', '1')`,
+    );
+    await holder.unsafe(`select from ${stage.name("outbox")} for update`);
+    while (stage.errors.length === 0 && !states.includes("down")) {
+      const { id } = await node.publish("c", { event: "n", data: null });
+      await witness.until("what went by", () => witness.idsOn("c").includes(id));
+    }
+  });
+  await witness.until("what was held", () => witness.idsOn("c").includes("held"));
+  assertEquals(states, ["up"]);
+  assertEquals(stage.errors.map(({ message }) => message), [
+    "Cannot send from the outbox: canceling statement due to lock timeout: " +
+    "a transaction holds a lock on these tables and does not end",
+  ]);
+});
+
 Deno.test("one statement takes no more from the outbox than it can store in time, and nothing stays", async () => {
   await using stage = new Stage(server);
   const node = stage.node();

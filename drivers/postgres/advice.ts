@@ -12,9 +12,10 @@ const ADVICE: Advice = [
     "grant this user CREATE on it, or have its owner run the SQL of postgresMigration()",
   ],
   [
-    /^permission denied|^must be owner/,
-    "the tables are another user's; connect as that one, or take another prefix",
+    /^permission denied for table/,
+    "have its owner grant this user select, insert, update and delete on it, or take another prefix",
   ],
+  [/^must be owner/, "have its owner run the SQL of postgresMigration(), or take another prefix"],
   [/too many clients|connection slots/, "lower maxConnections, or raise max_connections"],
   [
     /^prepared statement/,

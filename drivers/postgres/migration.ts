@@ -40,9 +40,15 @@ export function postgresMigration(names: PostgresNames): string {
 /** One statement, so that it is one transaction wherever it is pasted. */
 export function migration(names: Names): string {
   return `do $migration$
+declare
+  lock_timeout constant text := current_setting('lock_timeout');
 begin
   perform set_config('client_min_messages', 'warning', true);
+  -- Who waits for a table keeps waiting all who want it next, and goes on when its node has given up:
+  -- while somebody held a table, as a backup does, every attempt would keep one more connection.
+  perform set_config('lock_timeout', '3s', true);
   perform pg_advisory_xact_lock(hashtextextended('${names.bell} migration', 0));
+  perform set_config('lock_timeout', '1s', true);
   if to_regnamespace('${names.schema}') is null then
     create schema ${names.schema};
   end if;
@@ -55,6 +61,7 @@ ${retentionFunctions(names)}
 ${leaseFunctions(names)}
   perform ${names.of("check")}();
   update ${names.of("store")} set version = ${SCHEMA_VERSION} where version < ${SCHEMA_VERSION};
+  perform set_config('lock_timeout', lock_timeout, true);
 end
 $migration$;
 `;

@@ -121,6 +121,31 @@ for (const version of [1, 2]) {
   });
 }
 
+Deno.test("a node that has to wait for a table to bring it up to date says so, and leaves nothing that waits", async () => {
+  await using stage = new Stage(server);
+  await stage.node().publish("c", event("before"));
+  await stage.sql.unsafe(`${UNDO[2]?.(stage) ?? ""} update ${stage.name("store")} set version = 2`);
+  await stage.sql.begin(async (backup) => {
+    await backup.unsafe(`lock table ${stage.name("leases")} in access share mode`);
+    const node = stage.node();
+    await until("word of it", () => Promise.resolve(stage.errors.length > 0));
+    assertEquals(stage.errors.map(({ message }) => message), [
+      "Cannot read from PostgreSQL: canceling statement due to lock timeout: " +
+      "a transaction holds a lock on these tables and does not end",
+    ]);
+    await node.close();
+    await until("the server to wait for nothing", async () => {
+      const waiting = await stage.sql.unsafe(
+        `select from pg_stat_activity where wait_event_type = 'Lock' and strpos(query, $1) > 0`,
+        [stage.prefix],
+      );
+      return waiting.length === 0;
+    });
+  });
+  const { position } = await stage.node().publish("c", event("after"));
+  assertEquals(position?.offset, 2);
+});
+
 Deno.test("a role that may only change rows works on tables that were made for it", async () => {
   await using stage = new Stage(server);
   await stage.sql.unsafe(postgresMigration({ schema: "stages", prefix: stage.prefix }));

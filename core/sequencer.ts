@@ -111,7 +111,6 @@ export class Sequencer implements ChannelSink {
   /** Nothing more is passed on. */
   end(): void {
     this.#setState("ended");
-    this.#backlog.takeAll();
     clearTimeout(this.#readRetry);
   }
 

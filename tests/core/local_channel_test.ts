@@ -38,6 +38,20 @@ Deno.test("events between the acknowledgement and the listener's start are not l
   assertEquals(recorder.heard, ["live", 9]);
 });
 
+Deno.test("an event before the acknowledgement is not taken: it is in the history that this tells of", async () => {
+  const driver = new ScriptedDriver();
+  await using broadcaster = new DriverBroadcaster(driver);
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder, { after: at(7) });
+  await settle();
+  driver.opening(0).sink.event(record(8), at(8));
+  driver.acknowledge(0, 8);
+  await settle();
+  driver.answerRead(0, [8], 8);
+  await settle();
+  assertEquals(recorder.heard, ["live", 8]);
+});
+
 Deno.test("guarantee 5: five listeners open one upstream subscription, the last one closes it", async () => {
   const driver = new ScriptedDriver();
   await using broadcaster = new DriverBroadcaster(driver);
@@ -91,6 +105,8 @@ Deno.test("coming back while the upstream subscription closes opens a new one af
   await settle();
   // What the first subscription still says is no longer anybody's business.
   driver.opening(0).sink.event(record(1), at(1));
+  driver.opening(0).sink.live(undefined);
+  assertEquals(recorder.heard, ["live"]);
   sink.event(record(1), at(1));
   assertEquals(recorder.heard, ["live", 1]);
   await broadcaster.close();
@@ -218,6 +234,7 @@ Deno.test("a gap that is read with a hole in it is told as lost, and nothing of 
 });
 
 Deno.test("a history that cannot be read is tried again at the driver's next word", async () => {
+  using time = new FakeTime();
   const { broadcaster, driver, recorder, sink, errors } = await liveChannel(5);
   sink.event(record(7), at(7));
   driver.readAsked(0).answer.reject(new Error("Timed out"));
@@ -228,6 +245,7 @@ Deno.test("a history that cannot be read is tried again at the driver's next wor
   driver.answerRead(1, [6, 7, 8], 8);
   await settle();
   assertEquals(recorder.heard, ["live", 6, 7, 8]);
+  assertEquals(time.pendingTimers, 0);
   await broadcaster.close();
 });
 

@@ -81,6 +81,8 @@ export class Store {
   readonly #notify = template(["select pg_notify(", ", '')"]);
   readonly #enqueue: TemplateStringsArray;
   #migrating: Promise<void> | undefined;
+  /** A table or function is missing, whatever version they are said to be. */
+  #isIncomplete = false;
 
   constructor(client: Client, names: Names, maxEventBytes: number) {
     this.#client = client;
@@ -247,8 +249,11 @@ export class Store {
     try {
       return await this.#client.run(statement, parameters);
     } catch (cause) {
-      // Somebody has dropped the tables: the next call makes them again, with new epochs.
-      if (failureOf(cause) === "unmigrated") this.#migrating = undefined;
+      // Somebody has dropped the tables, or some: the next call makes them again, with new epochs.
+      if (failureOf(cause) === "unmigrated") {
+        this.#migrating = undefined;
+        this.#isIncomplete = true;
+      }
       throw cause;
     }
   }
@@ -262,10 +267,8 @@ export class Store {
 
   async #migrate(): Promise<void> {
     const version = await this.#version();
-    if (version === undefined || version < SCHEMA_VERSION) {
-      await this.#assertServer();
-      await this.#client.run(template([migration(this.#names)]));
-    } else if (version !== SCHEMA_VERSION) {
+    if (version === SCHEMA_VERSION && !this.#isIncomplete) return;
+    if (version !== undefined && !(version <= SCHEMA_VERSION)) {
       throw new BroadcastConfigError(
         `Cannot use the tables ${
           this.#names.of("*")
@@ -273,6 +276,9 @@ export class Store {
         { context: { version } },
       );
     }
+    await this.#assertServer();
+    await this.#client.run(template([migration(this.#names)]));
+    this.#isIncomplete = false;
   }
 
   async #assertServer(): Promise<void> {

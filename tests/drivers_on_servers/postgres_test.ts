@@ -146,6 +146,24 @@ Deno.test("a node that has to wait for a table to bring it up to date says so, a
   assertEquals(position?.offset, 2);
 });
 
+for (const table of ["channels", "events", "nodes", "outbox", "refused"]) {
+  Deno.test(`the table of ${table} is made again where it alone was dropped, and nobody stays deaf`, async () => {
+    await using stage = new Stage(server);
+    const node = stage.node();
+    const witness = await Witness.on(node, ["c"]);
+    await node.publish("c", event("before"));
+    await witness.until("what was before", ({ count }) => count > 0);
+    await stage.sql.unsafe(`drop table ${stage.name(table)}`);
+    let tries = 0;
+    // What comes before the node knows where the channel stands now is told as lost.
+    await until("something to be heard", async () => {
+      const next = event(`${tries++}`);
+      await stage.sql.begin((tx) => node.publish("c", next, { tx })).catch(() => {});
+      return witness.idsOn("c").length > 1;
+    });
+  });
+}
+
 Deno.test("a role that may only change rows works on tables that were made for it", async () => {
   await using stage = new Stage(server);
   await stage.sql.unsafe(postgresMigration({ schema: "stages", prefix: stage.prefix }));

@@ -54,6 +54,10 @@ export function createTables(names: Names): string {
     marks bigint not null,
     marked_at timestamptz not null default clock_timestamp()
   );
+  if to_regclass('${channels}') is null then
+    -- Events whose numbers will be given again would be in the way of those that get them.
+    drop table if exists ${events};
+  end if;
   create table if not exists ${channels} (
     channel text collate "C" primary key,
     epoch text not null,

@@ -429,6 +429,25 @@ Deno.test("a resume at the top needs no read", async () => {
   await broadcaster.close();
 });
 
+Deno.test("guarantee 2: what a resume reads amid a loss is not remembered: who comes next would miss the rest", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(7);
+  const [first, next] = [new Recorder(), new Recorder()];
+  broadcaster.listen("c", first, { after: at(5) });
+  await settle();
+  sink.event(record(10), at(10));
+  driver.answerIncomplete(1, at(10));
+  await settle();
+  assertEquals(first.start, { position: at(10), recovery: "lost", missed: 0 });
+  driver.answerRead(0, [6, 7], 7);
+  await settle();
+  broadcaster.listen("c", next, { after: at(6) });
+  await settle();
+  driver.answerRead(2, [7, 8, 9, 10], 10);
+  await settle();
+  assertEquals(next.heard, ["live", 7, 8, 9, 10]);
+  await broadcaster.close();
+});
+
 Deno.test("leaving while a resume is read: nothing comes, nothing leaks", async () => {
   const { broadcaster, driver, attachment } = await liveChannel(5);
   const resumed = new Recorder();

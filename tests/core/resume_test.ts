@@ -170,6 +170,29 @@ Deno.test("who comes from a quicker node goes on where it was, and hears nothing
   await broadcaster.close();
 });
 
+Deno.test("who is ahead of this node hears of a loss, what comes in the new epoch, and of the end", async () => {
+  const { broadcaster, driver, sink } = await liveChannel(5);
+  const [ahead] = resume(broadcaster, 9);
+  await settle();
+  driver.answerRead(0, [], 9);
+  await settle();
+  sink.live({ epoch: "f", offset: 2 });
+  driver.answerIncomplete(1, { epoch: "f", offset: 2 });
+  await settle();
+  sink.event(record(3), { epoch: "f", offset: 3 });
+  assertEquals(ahead?.heard, ["live", "lost 2", 3]);
+  await broadcaster.close();
+  assertEquals(ahead?.heard.at(-1), "ended");
+
+  const other = await liveChannel(5);
+  const [stillAhead] = resume(other.broadcaster, 9);
+  await settle();
+  other.driver.answerRead(0, [], 9);
+  await settle();
+  await other.broadcaster.close();
+  assertEquals(stillAhead?.heard, ["live", "ended"]);
+});
+
 Deno.test("who claims to have more than there is, is told lost; the others are not", async () => {
   const { broadcaster, driver, sink } = await liveChannel(5);
   const [liar, honest] = resume(broadcaster, 1_000, 3);

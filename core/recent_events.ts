@@ -97,7 +97,6 @@ export class RecentEvents {
     this.#events = [];
     this.#head = 0;
     this.#isOn = !this.#isLazy;
-    this.#unasked = 0;
   }
 
   /** Every event after an offset, or `undefined` where they do not reach back that far. */

@@ -52,7 +52,7 @@ Deno.test("guarantee 6: all channels together remember 32 MiB, the longest silen
   for (let offset = 21; offset <= 100; offset++) busy?.push(event(offset, MIB));
   assertEquals([silent, quiet, busy].map((recent) => recent?.size), [0, 0, 32]);
   busy?.clear();
-  for (let offset = 11; offset <= 42; offset++) silent?.push(event(offset, MIB));
+  for (let offset = 11; offset <= 60; offset++) silent?.push(event(offset, MIB));
   assertEquals(silent?.size, 32);
 });
 
@@ -73,6 +73,8 @@ Deno.test("beside a history at hand events are remembered when a crowd came, and
   recent.replace([event(2), event(3)]);
   recent.push(event(4));
   assertEquals(offsets(recent, 1), [2, 3, 4]);
+  recent.replace([1, 2, 3, 4].map((offset) => event(offset)));
+  assertEquals(recent.size, 4);
   for (let offset = 5; offset <= 1_028; offset++) recent.push(event(offset));
   assertEquals(offsets(recent, 1_026), [1_027, 1_028]);
   for (let offset = 1_029; offset <= 2_052; offset++) recent.push(event(offset));

@@ -131,7 +131,26 @@ Deno.test("a backplane that refuses is told to every listener, and the next try 
   await settle();
   driver.acknowledge(1);
   await settle();
+  driver.opening(0).sink.live(at(1));
+  driver.opening(0).sink.live(undefined);
   assertEquals(second.heard, ["live"]);
+});
+
+Deno.test("an upstream subscription that cannot be closed is reported, and the next try is a new one", async () => {
+  const { driver, broadcaster, attachment, errors } = await liveChannel();
+  attachment.detach();
+  await settle();
+  const cause = new Error("Connection lost");
+  driver.opening(0).closed.reject(cause);
+  await settle();
+  assertEquals(errors.map(({ code, cause }) => [code, cause]), [["broadcast.subscribe", cause]]);
+  const recorder = new Recorder();
+  broadcaster.listen("c", recorder);
+  await settle();
+  driver.acknowledge(1);
+  await settle();
+  assertEquals(recorder.heard, ["live"]);
+  await broadcaster.close();
 });
 
 // A database that was down at the first subscription was once an unhandled rejection.

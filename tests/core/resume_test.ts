@@ -170,6 +170,20 @@ Deno.test("who comes from a quicker node goes on where it was, and hears nothing
   await broadcaster.close();
 });
 
+Deno.test("who is served by the same read and is detached by the first that is told hears nothing", async () => {
+  const { broadcaster, driver } = await liveChannel(5);
+  const [first, second] = [new Recorder(), new Recorder()];
+  broadcaster.listen("c", first, { after: at(3) });
+  const attachment = broadcaster.listen("c", second, { after: at(3) });
+  first.live = () => attachment.detach();
+  await settle();
+  driver.answerRead(0, [4, 5], 5);
+  await settle();
+  assertEquals(first.heard, [4, 5]);
+  assertEquals(second.heard, []);
+  await broadcaster.close();
+});
+
 Deno.test("who is ahead of this node hears of a loss, what comes in the new epoch, and of the end", async () => {
   const { broadcaster, driver, sink } = await liveChannel(5);
   const [ahead] = resume(broadcaster, 9);

@@ -1,6 +1,12 @@
 /** One channel to all its connections: what leaves together, and that nothing overtakes it. */
+import { ChannelEvent } from "@airwave/broadcast";
 import { FakeGatewaySocket, settle } from "@airwave/broadcast/testing";
 import { assertEquals } from "@std/assert";
+import { EventEncoder } from "../../gateway/encoder.ts";
+import { FanOut, FanOuts } from "../../gateway/fan_out.ts";
+import { Flusher } from "../../gateway/flusher.ts";
+import { OutboundQueue } from "../../gateway/outbound_queue.ts";
+import type { Revision } from "../../protocol/frames.ts";
 import { PlayedGateway } from "./harness.ts";
 
 /** What a client heard, as short as it can be told apart: a number is the data of an event. */
@@ -204,4 +210,69 @@ Deno.test("a burst leaves in messages that a socket takes at once", async () => 
   const sizes = client.socket.messages.map(({ length }) => length);
   assertEquals(Math.max(...sizes) <= 64 * 1024, true, `${sizes}`);
   assertEquals(told(client).length, 13);
+});
+
+/** A fan-out by itself, and connections that have nothing else. */
+function bare() {
+  const flusher = new Flusher();
+  const fanOut = new FanOut(new EventEncoder(), flusher, 1_000_000);
+  const member = (revision: Revision) => {
+    const owner = { revision, maxQueuedBytes: 1_000_000, broken() {} };
+    const socket = new FakeGatewaySocket();
+    const outbound = new OutboundQueue(socket, flusher, owner);
+    let asked = 0;
+    return {
+      index: -1,
+      backlog: 0,
+      revision,
+      outbound,
+      socket,
+      event() {},
+      cutOff() {},
+      get isReleased() {
+        asked++;
+        return false;
+      },
+      get asked() {
+        return asked;
+      },
+    };
+  };
+  const event = (offset: number) =>
+    new ChannelEvent("c", { id: `${offset}`, event: "n", json: "1" }, { epoch: "e", offset });
+  return { flusher, fanOut, member, event };
+}
+
+Deno.test("guarantee 6: a connection that let go of a channel is not looked at any more", () => {
+  const { flusher, fanOut, member, event } = bare();
+  const [left, staying] = [member(2), member(2)];
+  for (const one of [left, staying]) fanOut.add(one);
+  fanOut.event(event(1));
+  fanOut.remove(left);
+  fanOut.event(event(2));
+  fanOut.flush();
+  assertEquals([left.asked, staying.asked], [1, 2]);
+  flusher.close();
+});
+
+Deno.test("a channel waits for nobody's sake once those who gain from it have left", () => {
+  const { flusher, fanOut, member, event } = bare();
+  const [merging, plain] = [member(2), member(1)];
+  for (const one of [merging, plain]) fanOut.add(one);
+  fanOut.remove(merging);
+  for (const offset of [1, 2, 3]) fanOut.event(event(offset));
+  assertEquals(plain.socket.messages.length, 3);
+  flusher.close();
+});
+
+Deno.test("a channel has one fan-out for as long as a connection holds it", () => {
+  const fanOuts = new FanOuts(() => bare().fanOut);
+  const first = fanOuts.hold("c");
+  const holdsFirst = () => fanOuts.hold("c") === first;
+  assertEquals(fanOuts.hold("other") === first, false);
+  assertEquals(holdsFirst(), true);
+  fanOuts.letGo("c");
+  assertEquals(holdsFirst(), true);
+  for (let i = 0; i < 2; i++) fanOuts.letGo("c");
+  assertEquals(holdsFirst(), false);
 });

@@ -57,7 +57,7 @@ export class HeldChannel implements ChannelListener, FanOutMember {
   /** How many missed events are still to come. */
   #missed = 0;
   readonly #actions: HeldChannelActions;
-  #state: "asking" | "opening" | "live" | "released" = "asking";
+  #state: "asked" | "live" | "released" = "asked";
   #attachment: Attachment | undefined;
   #expiry: LongTimer | undefined;
   /** Ends the watch of who is present. */
@@ -97,7 +97,6 @@ export class HeldChannel implements ChannelListener, FanOutMember {
     attach: (listener: ChannelListener) => Attachment,
     decision: ChannelAuthorizationResult,
   ): void {
-    this.#state = "opening";
     this.presence = decision.presence;
     this.#attachment = attach(this);
     this.holdUntil(decision.expiresAt);

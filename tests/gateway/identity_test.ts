@@ -197,6 +197,24 @@ Deno.test("an authorization that expires is asked again, and goes on where the r
   assertEquals(client.socket.frames.at(-1)?.t, "gone");
 });
 
+Deno.test("an authorization that no longer expires is not asked again: the rule said yes for good to a fresh token", async () => {
+  using time = new FakeTime();
+  await using app = new PlayedGateway({ resolveToken, identify });
+  let asked = 0;
+  app.broadcaster.authorize("private-x", () => ({
+    authorized: true,
+    ...(asked++ === 0 ? { expiresAt: Date.now() + 1_000 } : {}),
+  }));
+  const client = app.connect(undefined, "?v=2");
+  client.send({ t: "auth", n: 1, k: "ada" });
+  client.send({ t: "sub", c: "private-x", n: 2 });
+  await time.tick(500);
+  client.send({ t: "auth", n: 3, k: "ada" });
+  await time.tick(10_000);
+  assertEquals(asked, 2);
+  assertEquals(client.socket.frames.at(-1), { t: "ok", c: "", n: 3 });
+});
+
 Deno.test("a user that cannot be identified is not connected", async () => {
   await using app = new PlayedGateway({
     identify: ({ name }) => {

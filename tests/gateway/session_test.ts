@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { BroadcastError } from "@airwave/broadcast";
+import { type BroadcastError, DriverBroadcaster } from "@airwave/broadcast";
 import { FakeTime, settle } from "@airwave/broadcast/testing";
+import { ScriptedDriver } from "../core/scripted_driver.ts";
 import { PlayedGateway } from "./harness.ts";
 
 Deno.test("the first frame is welcome, with an id of the server's own", async () => {
@@ -520,6 +521,21 @@ Deno.test("a socket that fails to send is done with", async () => {
   assertEquals(good.heard.length, 3);
   assertEquals(played.gateway.clientCount, 1);
   assertEquals(played.gateway.subscriberCount("c"), 1);
+});
+
+Deno.test("a subscription that the backplane refuses is told to the client, and reported with the cause", async () => {
+  const driver = new ScriptedDriver();
+  await using played = new PlayedGateway({}, new DriverBroadcaster(driver));
+  const client = played.connect();
+  client.send({ t: "sub", c: "c" });
+  await settle();
+  const cause = new Error("Connection refused");
+  driver.opening(0).answer.reject(cause);
+  await settle();
+  assertEquals(client.heard, [{ t: "err", c: "c", r: "subscription failed" }]);
+  assertEquals(played.errors.map(({ code, cause }) => [code, cause]), [
+    ["broadcast.subscribe", cause],
+  ]);
 });
 
 Deno.test("a broadcaster that closes ends its channels with a word to the client", async () => {

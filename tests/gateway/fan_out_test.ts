@@ -265,6 +265,20 @@ Deno.test("a channel waits for nobody's sake once those who gain from it have le
   flusher.close();
 });
 
+Deno.test("guarantee 6: what was handed over at the end of a turn is not kept for the next", async () => {
+  const flusher = new Flusher();
+  let flushed = 0;
+  let ended = 0;
+  flusher.holdFanOut({ flush: () => flushed++ });
+  flusher.holdForTurn({ endTurn: () => ended++ });
+  for (const turn of [1, 2]) {
+    flusher.noteSent();
+    await settle();
+    assertEquals([flusher.turn, flushed, ended], [turn, 1, 1]);
+  }
+  flusher.close();
+});
+
 Deno.test("a channel has one fan-out for as long as a connection holds it", () => {
   const fanOuts = new FanOuts(() => bare().fanOut);
   const first = fanOuts.hold("c");

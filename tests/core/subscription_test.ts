@@ -4,10 +4,13 @@ import {
   BroadcastConfigError,
   BroadcastOverflowError,
   BroadcastSubscribeError,
+  DriverBroadcaster,
   MemoryBroadcaster,
   type SubscribeOptions,
   type SubscriptionOverflow,
 } from "@airwave/broadcast";
+import { settle } from "@airwave/broadcast/testing";
+import { at, record, ScriptedDriver } from "./scripted_driver.ts";
 
 async function subscribed(options: SubscribeOptions = {}) {
   const broadcaster = new MemoryBroadcaster();
@@ -35,7 +38,11 @@ Deno.test("several next() may wait at once and are served in order", async () =>
   const waiting = [subscription.next(), subscription.next(), subscription.next()];
   await publish(1, 2, 3);
   const results = await Promise.all(waiting);
-  assertEquals(results.map(({ value }) => value?.data), [1, 2, 3]);
+  assertEquals(results.map(({ done, value }) => [done, value?.data]), [
+    [false, 1],
+    [false, 2],
+    [false, 3],
+  ]);
   await broadcaster.close();
 });
 
@@ -76,6 +83,32 @@ Deno.test("ready never says live for what was ended before", async () => {
   left.unsubscribe();
   await broadcaster.close();
   for (const { ready } of [left, closed]) await assertRejects(() => ready, BroadcastClosedError);
+});
+
+Deno.test("guarantee 2: onLost hears where the channel goes on, and what it throws is reported", async () => {
+  const driver = new ScriptedDriver();
+  const codes: string[] = [];
+  await using broadcaster = new DriverBroadcaster(driver, {
+    onError: ({ code }) => codes.push(code),
+  });
+  const lost: unknown[] = [];
+  const subscription = broadcaster.subscribe("c", { onLost: (position) => lost.push(position) });
+  const other = broadcaster.subscribe("c", {
+    onLost() {
+      throw new Error("No");
+    },
+  });
+  await settle();
+  const sink = driver.acknowledge(0, 5);
+  await settle();
+  sink.event(record(8), at(8));
+  driver.answerIncomplete(0, at(8));
+  await settle();
+  sink.event(record(9), at(9));
+  assertEquals([lost, codes], [[at(8)], ["broadcast.hook"]]);
+  for (const { value } of [await subscription.next(), await other.next()]) {
+    assertEquals(value?.position, at(9));
+  }
 });
 
 Deno.test("closing the broadcaster ends the loop without an error", async () => {

@@ -190,3 +190,36 @@ testOnEach(
     if (listener.name !== "node:http") await server.shutdown();
   },
 );
+
+Deno.test("what a client says once it was told to go is not answered", async () => {
+  using time = new FakeTime();
+  await using played = new PlayedGateway();
+  const client = connect(played);
+  client.send({ t: "sub", c: "news", n: 1 });
+  await settle();
+  client.socket.bufferedAmount = 64 * 1024;
+  await played.broadcaster.publish("news", { event: "n", data: 1 });
+  const drained = played.gateway.drain();
+  client.send({ t: "sub", c: "other", n: 2 });
+  client.events.message(new ArrayBuffer(10_000_000));
+  await settle();
+  assertEquals(played.gateway.channelCount, 0);
+  client.socket.bufferedAmount = 0;
+  await time.tick(1_000);
+  assertEquals(client.socket.frames.slice(2).map(({ t }) => t), ["msg", "bye"]);
+  assertEquals(client.socket.closed, DRAINING);
+  client.events.closed(4200, "");
+  await drained;
+});
+
+Deno.test("a hook that closes the gateway while it welcomes leaves no timer, and nobody welcomed", async () => {
+  using time = new FakeTime();
+  const played: PlayedGateway = new PlayedGateway({ onConnect: () => void played.gateway.close() });
+  const client = connect(played);
+  await settle();
+  assertEquals(client.heard.length, 0);
+  assertEquals(client.socket.frames, []);
+  client.events.closed(1001, "");
+  await played[Symbol.asyncDispose]();
+  assertEquals(time.pendingTimers, 0);
+});

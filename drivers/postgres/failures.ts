@@ -1,4 +1,8 @@
+import type { Backoff } from "../../core/backoff.ts";
 import { BroadcastError } from "../../core/errors.ts";
+
+/** How long to wait before a statement that failed is sent again. */
+export const STATEMENT_BACKOFF: Backoff = { initialMs: 25, maxMs: 1_000 };
 
 /** What a failed statement means for the next attempt. */
 export type Failure =

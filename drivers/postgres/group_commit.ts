@@ -3,15 +3,13 @@ import { BroadcastClosedError } from "../../core/errors.ts";
 import { eventBytes, type EventRecord } from "../../core/event.ts";
 import type { Position } from "../../core/position.ts";
 import { Alarm } from "./alarm.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, STATEMENT_BACKOFF } from "./failures.ts";
 import { MAX_EVENT_BYTES } from "./storable.ts";
 import type { Entry, Store } from "./store.ts";
 
 /** What goes in one statement at most, and what may wait for one. */
 const BATCH = { events: 256, bytes: 1024 * 1024 };
 const QUEUE = { events: 20_000, bytes: MAX_EVENT_BYTES };
-/** How long to wait before a statement is sent again. */
-const BACKOFF = { initialMs: 25, maxMs: 1_000 };
 
 interface Waiting extends Entry {
   readonly bytes: number;
@@ -112,7 +110,7 @@ export class GroupCommit {
       } catch (cause) {
         if (failureOf(cause) === "refused") return await this.#refuse(batch, cause);
         this.#failure = cause;
-        const pauseMs = backoffMs(failures, BACKOFF);
+        const pauseMs = backoffMs(failures, STATEMENT_BACKOFF);
         // While there is time to say why.
         batch = this.#withTime(batch, pauseMs, cause);
         if (batch.length > 0) await this.#pause.wait(pauseMs);

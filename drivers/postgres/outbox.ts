@@ -4,11 +4,9 @@ import { BroadcastPublishError } from "../../core/errors.ts";
 import { describe } from "../../core/options.ts";
 import { explainPostgres } from "./advice.ts";
 import { Alarm } from "./alarm.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, STATEMENT_BACKOFF } from "./failures.ts";
 import { OUTBOX_RULE } from "./migration/publishing.ts";
 import type { Relay, Store } from "./store.ts";
-
-const BACKOFF = { initialMs: 25, maxMs: 1_000 };
 
 /** What an outbox works with. */
 export interface OutboxOptions {
@@ -54,7 +52,7 @@ export class Outbox {
         if (this.#isClosed()) return;
         // An outage is told as health; two nodes that were in one another's way try once more.
         if (failures === 1 && failureOf(cause) !== "disconnected") this.#report(cause);
-        await this.#pause.wait(backoffMs(failures, BACKOFF));
+        await this.#pause.wait(backoffMs(failures, STATEMENT_BACKOFF));
       }
     }
   }

@@ -5,7 +5,7 @@ import { BroadcastSubscribeError } from "../../core/errors.ts";
 import type { Position } from "../../core/position.ts";
 import { explainPostgres } from "./advice.ts";
 import { Alarm } from "./alarm.ts";
-import { failureOf } from "./failures.ts";
+import { failureOf, STATEMENT_BACKOFF } from "./failures.ts";
 import { Memory } from "./memory.ts";
 import type { ChannelTop, Row } from "./rows.ts";
 import type { Poll, Store } from "./store.ts";
@@ -14,8 +14,6 @@ import type { Poll, Store } from "./store.ts";
 const CHANNELS = { located: 1_000, read: 64 };
 /** How soon the outbox is looked at after a publish in a transaction; doubling, up to the poll's interval. */
 const OUTBOX_FIRST_MS = 5;
-/** How long to wait after a poll that failed. */
-const BACKOFF = { initialMs: 25, maxMs: 1_000 };
 
 interface Reading {
   readonly sink: ChannelSink;
@@ -133,7 +131,7 @@ export class Reader {
         this.#reportRefusal(cause);
         if (this.#hasReached) this.#options.host.health("down", cause);
         this.#last = undefined;
-        await this.#pause.wait(backoffMs(failures++, BACKOFF));
+        await this.#pause.wait(backoffMs(failures++, STATEMENT_BACKOFF));
       }
     }
   }

@@ -42,13 +42,8 @@ export function createTables(names: Names): string {
     generation bigint not null,
     lineage text not null
   );
-  if not exists (
-    select from pg_attribute where attrelid = '${store}'::regclass and attname = 'generation'
-  ) then
-    -- Made by version 1, whose nodes may still be at work.
-    -- Where transactions see one snapshot, another node may have been faster unseen.
-    alter table ${store} add if not exists generation bigint not null default 0;
-  end if;
+  -- Version 1 had none.
+${addColumn(store, "generation", "bigint not null default 0")}
   create table if not exists ${nodes} (
     node text collate "C" primary key,
     marks bigint not null,
@@ -101,13 +96,8 @@ export function createTables(names: Names): string {
     until timestamptz not null,
     renewed_at timestamptz not null
   );
-  if not exists (
-    select from pg_attribute where attrelid = '${leases}'::regclass and attname = 'renewed_at'
-  ) then
-    -- Made by version 2 or before, whose nodes may still be at work. With one default for all rows the
-    -- table is not written anew, as then it would be empty to whoever looks just now.
-    alter table ${leases} add if not exists renewed_at timestamptz not null default now();
-  end if;
+  -- Versions 1 and 2 had none.
+${addColumn(leases, "renewed_at", "timestamptz not null default now()")}
   create index if not exists ${names.index("leases_until")} on ${leases} (until);
   create index if not exists ${names.index("leases_renewed_at")} on ${leases} (renewed_at);
   create table if not exists ${leased} (
@@ -119,4 +109,18 @@ export function createTables(names: Names): string {
   );
   create index if not exists ${names.index("leased_topic")} on ${leased} (topic);
 `;
+}
+
+/**
+ * Adds a column to a table that an older version made, whose nodes may still be at work. With one
+ * default for all rows the table is not written anew, as then it would be empty to whoever looks just
+ * now.
+ */
+function addColumn(table: string, column: string, definition: string): string {
+  return `  if not exists (
+    select from pg_attribute where attrelid = '${table}'::regclass and attname = '${column}'
+  ) then
+    -- Where transactions see one snapshot, another node may have been faster unseen.
+    alter table ${table} add if not exists ${column} ${definition};
+  end if;`;
 }

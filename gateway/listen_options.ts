@@ -1,4 +1,10 @@
-import { callback, integer, type OptionCheck } from "../core/options.ts";
+import { callback, durationMs, integer, type OptionCheck } from "../core/options.ts";
+
+/** Defaults of whatever closes connections. */
+export const CLOSE_DEFAULTS = { closeTimeoutMs: 5_000 } as const;
+
+/** How its options are checked. */
+export const CLOSE_CHECKS = { closeTimeoutMs: durationMs(1) };
 
 /** Defaults of every listener that `serve` starts. */
 export const LISTEN_DEFAULTS = { port: 8000, hostname: "0.0.0.0" } as const;

@@ -1,9 +1,9 @@
-import { durationMs, type OptionCheck, readOptions, type Resolved } from "../../core/options.ts";
+import { type OptionCheck, readOptions, type Resolved } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import { Closable } from "../closable.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import { listenError } from "../listen_error.ts";
-import { LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
+import { CLOSE_CHECKS, CLOSE_DEFAULTS, LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
 import { plainAnswer } from "../plain_answer.ts";
 import { BunConnection } from "./connection.ts";
 import type { Bun as Runtime, BunServer } from "./runtime.ts";
@@ -27,11 +27,11 @@ export interface ServeOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
-const DEFAULTS = { ...LISTEN_DEFAULTS, closeTimeoutMs: 5_000 } as const;
+const DEFAULTS = { ...LISTEN_DEFAULTS, ...CLOSE_DEFAULTS } as const;
 
 const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: OptionCheck } = {
   ...LISTEN_CHECKS,
-  closeTimeoutMs: durationMs(1),
+  ...CLOSE_CHECKS,
 };
 
 /** A server that listens. */

@@ -3,9 +3,10 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from "n
 import type { Duplex } from "node:stream";
 import { type Deferred, deferred } from "../../core/deferred.ts";
 import { BroadcastConfigError } from "../../core/errors.ts";
-import { describe, durationMs, readOptions } from "../../core/options.ts";
+import { describe, readOptions } from "../../core/options.ts";
 import { CLOSE } from "../../protocol/close_codes.ts";
 import type { BroadcastGateway } from "../gateway.ts";
+import { CLOSE_CHECKS, CLOSE_DEFAULTS } from "../listen_options.ts";
 import { Connections } from "./connections.ts";
 import { badHandshake, handshake } from "./handshake.ts";
 import { badRequest, readUpgrade, respond, respondBare, toRequest } from "./http.ts";
@@ -18,12 +19,6 @@ export interface AttachOptions {
    */
   readonly closeTimeoutMs?: number | undefined;
 }
-
-/** Every default of {@linkcode AttachOptions}. */
-export const ATTACH_DEFAULTS = { closeTimeoutMs: 5_000 } as const;
-
-/** How every option is checked. */
-export const ATTACH_CHECKS = { closeTimeoutMs: durationMs(1) };
 
 /**
  * Brings a gateway to a server that is there already, such as one of Express. Requests for other
@@ -49,7 +44,7 @@ export function attach<Subject>(
   server: Server,
   options: AttachOptions = {},
 ): Attachment {
-  const settings = readOptions("an attachment", options, ATTACH_CHECKS, ATTACH_DEFAULTS);
+  const settings = readOptions("an attachment", options, CLOSE_CHECKS, CLOSE_DEFAULTS);
   if (!(typeof gateway === "object" && typeof gateway?.connect === "function")) {
     throw new BroadcastConfigError(
       `Cannot attach: the gateway must be a BroadcastGateway, got ${describe(gateway)}`,

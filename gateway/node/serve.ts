@@ -9,14 +9,8 @@ import { type OptionCheck, readOptions } from "../../core/options.ts";
 import { Closable } from "../closable.ts";
 import type { BroadcastGateway } from "../gateway.ts";
 import { listenError } from "../listen_error.ts";
-import { LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
-import {
-  attach,
-  ATTACH_CHECKS,
-  ATTACH_DEFAULTS,
-  type Attachment,
-  type AttachOptions,
-} from "./attachment.ts";
+import { CLOSE_CHECKS, CLOSE_DEFAULTS, LISTEN_CHECKS, LISTEN_DEFAULTS } from "../listen_options.ts";
+import { attach, type Attachment, type AttachOptions } from "./attachment.ts";
 
 /** Options of {@linkcode serve}. All are optional. */
 export interface ServeOptions extends AttachOptions {
@@ -30,10 +24,10 @@ export interface ServeOptions extends AttachOptions {
   readonly fallback?: RequestListener | undefined;
 }
 
-const DEFAULTS = { ...ATTACH_DEFAULTS, ...LISTEN_DEFAULTS } as const;
+const DEFAULTS = { ...CLOSE_DEFAULTS, ...LISTEN_DEFAULTS } as const;
 
 const CHECKS: { readonly [Name in keyof Required<ServeOptions>]: OptionCheck } = {
-  ...ATTACH_CHECKS,
+  ...CLOSE_CHECKS,
   ...LISTEN_CHECKS,
 };
 

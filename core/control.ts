@@ -13,6 +13,7 @@ import type { BackplaneState } from "./health.ts";
 import { callSafely, type ErrorReporter } from "./hooks.ts";
 import type { LeaseStore } from "./leases.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
+import { Loader, type LoaderHost } from "./loader.ts";
 import {
   type ControlOrder,
   encodeOrder,
@@ -25,9 +26,6 @@ import { explainBy } from "./reason.ts";
 
 /** Where orders are announced and listed; no client can name it. */
 export const CONTROL_TOPIC = "!control";
-
-/** How long to wait before orders that could not be loaded are tried again. */
-const LOAD_RETRY_MS = 1_000;
 
 /** Hears of orders. A throw is reported. */
 export type ControlListener = (order: ControlOrder) => void;
@@ -49,23 +47,29 @@ export interface ControlWatch {
   close(): void;
 }
 
+/** An order as it is listed, and how long it is still in force. */
+interface StoredOrder {
+  readonly id: string;
+  readonly value: string;
+  readonly forMs: number;
+}
+
 /**
  * Carries out on every node what one was told: to disconnect somebody, or to revoke what she may hear.
  * An order is stored for as long as it is remembered and announced to the nodes that live; a node
  * that was away loads what it missed, and until then knows that it does not know.
  */
-export class Control implements ChannelListener {
+export class Control implements ChannelListener, LoaderHost<readonly StoredOrder[]> {
   readonly #driver: BroadcastDriver;
   readonly #reporter: ErrorReporter;
   readonly #listen: (listener: ChannelListener) => Attachment;
   readonly #listeners = new Set<ControlListener>();
   readonly #orders = new OrdersInForce();
+  readonly #loader = new Loader<readonly StoredOrder[]>(this);
   #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
   #becomesCurrent = deferred<void>();
   #attachment: Attachment | undefined;
-  #loads = 0;
-  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     driver: BroadcastDriver,
@@ -140,8 +144,7 @@ export class Control implements ChannelListener {
   /** Ends the listening; orders are forgotten. */
   close(): void {
     this.#state = "idle";
-    this.#loads++;
-    clearTimeout(this.#retry);
+    this.#loader.stop();
     this.#attachment?.detach();
     this.#attachment = undefined;
     this.#orders.clear();
@@ -165,7 +168,38 @@ export class Control implements ChannelListener {
 
   ended(error: AnyBroadcastError | undefined): void {
     if (error === undefined || this.#state === "idle") return;
-    this.#fail(error, () => this.#open());
+    this.#loader.fail(error, () => this.#open());
+  }
+
+  async read(): Promise<readonly StoredOrder[]> {
+    const leases = this.#leases();
+    const entries = await leases.list(CONTROL_TOPIC);
+    const remaining = await leases.remainingMs(entries.map(({ owner }) => owner));
+    return entries.map(({ owner, key, value }) => {
+      return { id: key, value, forMs: remaining.get(owner) ?? 0 };
+    });
+  }
+
+  loaded(orders: readonly StoredOrder[]): void {
+    for (const { id, value, forMs } of orders) {
+      const order = parseOrder(value)?.order;
+      if (order !== undefined) this.#remember(id, order, forMs);
+    }
+    // What is announced while the backplane is away is not heard: it is asked again then.
+    if (this.#backplane !== "up") return;
+    this.#state = "current";
+    this.#becomesCurrent.resolve();
+    this.#becomesCurrent = deferred();
+  }
+
+  failed(cause: unknown): void {
+    this.#state = "loading";
+    this.#reporter.report(
+      new BroadcastSubscribeError(
+        `Cannot load who is disconnected or revoked: ${explainBy(this.#driver, cause)}`,
+        { status: 503, cause },
+      ),
+    );
   }
 
   #leases(): LeaseStore {
@@ -179,39 +213,10 @@ export class Control implements ChannelListener {
     this.#attachment = this.#listen(this);
   }
 
-  async #load(): Promise<void> {
+  #load(): void {
     if (this.#state === "idle") return;
     this.#state = "loading";
-    const load = ++this.#loads;
-    try {
-      const leases = this.#leases();
-      const entries = await leases.list(CONTROL_TOPIC);
-      const remaining = await leases.remainingMs(entries.map(({ owner }) => owner));
-      if (load !== this.#loads) return;
-      for (const { owner, key, value } of entries) {
-        const order = parseOrder(value)?.order;
-        if (order !== undefined) this.#remember(key, order, remaining.get(owner) ?? 0);
-      }
-      // What is announced while the backplane is away is not heard: it is asked again then.
-      if (this.#backplane !== "up") return;
-      this.#state = "current";
-      this.#becomesCurrent.resolve();
-      this.#becomesCurrent = deferred();
-    } catch (cause) {
-      if (load === this.#loads) this.#fail(cause, () => this.#load());
-    }
-  }
-
-  #fail(cause: unknown, again: () => void): void {
-    this.#state = "loading";
-    this.#reporter.report(
-      new BroadcastSubscribeError(
-        `Cannot load who is disconnected or revoked: ${explainBy(this.#driver, cause)}`,
-        { status: 503, cause },
-      ),
-    );
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(again, LOAD_RETRY_MS);
+    this.#loader.load();
   }
 
   /** Once: what is announced is also listed, and the one who gave it hears of it, too. */

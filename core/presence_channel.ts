@@ -3,12 +3,10 @@ import type { AnyBroadcastError } from "./errors.ts";
 import type { ChannelEvent } from "./event.ts";
 import { callSafely } from "./hooks.ts";
 import type { Attachment, ChannelListener } from "./listener.ts";
+import { Loader, type LoaderHost } from "./loader.ts";
 import type { PresenceInfo } from "./presence_info.ts";
 import { parseAnnouncement } from "./presence_words.ts";
 import { type PresenceWord, Roster, type RosterChange } from "./roster.ts";
-
-/** How long to wait before a roster that could not be loaded is tried again. */
-const LOAD_RETRY_MS = 1_000;
 
 /** How often a count is told while there are too many members to tell of each. */
 const COUNT_INTERVAL_MS = 1_000;
@@ -51,23 +49,21 @@ export interface PresenceChannelHost {
  * live, so that whatever the store does not show yet will be announced; each node's words are
  * numbered, so that hearing of something twice changes nothing.
  */
-export class PresenceChannel implements ChannelListener {
+export class PresenceChannel implements ChannelListener, LoaderHost<readonly PresenceWord[]> {
   readonly #name: string;
   readonly #host: PresenceChannelHost;
   readonly #roster = new Roster();
+  readonly #loader = new Loader<readonly PresenceWord[]>(this);
   readonly #listeners = new Set<PresenceListener>();
   /** Words that came while the roster was loaded. */
   readonly #held = new BoundedBuffer<PresenceWord>();
   /** `opening` until the roster is known, `stale` while it is loaded again: it stays in force. */
   #state: "opening" | "ready" | "stale" | "closed" = "opening";
-  /** Counts loads, so that one that was overtaken is dropped. */
-  #loads = 0;
   /** Whether listeners know the members, or only how many there are. */
   #isCounted = false;
   /** The roster as it was told last: who comes before it changes is told the same. */
   #told: PresenceSnapshot | undefined;
   #attachment: Attachment;
-  #retry: ReturnType<typeof setTimeout> | undefined;
   #count: ReturnType<typeof setTimeout> | undefined;
 
   constructor(name: string, host: PresenceChannelHost) {
@@ -105,7 +101,7 @@ export class PresenceChannel implements ChannelListener {
 
   close(): void {
     this.#state = "closed";
-    clearTimeout(this.#retry);
+    this.#loader.stop();
     clearTimeout(this.#count);
     this.#attachment.detach();
   }
@@ -135,26 +131,28 @@ export class PresenceChannel implements ChannelListener {
   ended(error: AnyBroadcastError | undefined): void {
     // Without an error the broadcaster was closed.
     if (error === undefined || this.#state === "closed") return;
-    this.#host.onFailure(this.#name, error);
-    this.#retryLater(() => this.#attachment = this.#host.listen(this.#name, this));
+    this.#loader.fail(error, () => this.#attachment = this.#host.listen(this.#name, this));
   }
 
-  async #load(): Promise<void> {
+  read(): Promise<readonly PresenceWord[]> {
+    return this.#host.list(this.#name);
+  }
+
+  loaded(stored: readonly PresenceWord[]): void {
+    const isComplete = !this.#held.hasOverflowed;
+    const held = this.#held.takeAll();
+    if (isComplete) this.#know([...stored, ...this.#host.ownWords(this.#name)], held);
+    else this.#load();
+  }
+
+  failed(cause: unknown): void {
+    this.#host.onFailure(this.#name, cause);
+  }
+
+  #load(): void {
+    if (this.#state === "closed") return;
     if (this.#state === "ready") this.#state = "stale";
-    const load = ++this.#loads;
-    const isOver = () => this.#state === "closed" || load !== this.#loads;
-    try {
-      const stored = await this.#host.list(this.#name);
-      if (isOver()) return;
-      const isComplete = !this.#held.hasOverflowed;
-      const held = this.#held.takeAll();
-      if (isComplete) this.#know([...stored, ...this.#host.ownWords(this.#name)], held);
-      else this.#load();
-    } catch (cause) {
-      if (isOver()) return;
-      this.#host.onFailure(this.#name, cause);
-      this.#retryLater(() => this.#load());
-    }
+    this.#loader.load();
   }
 
   #know(stored: readonly PresenceWord[], held: readonly PresenceWord[]): void {
@@ -166,11 +164,6 @@ export class PresenceChannel implements ChannelListener {
     ];
     if (isFirst) this.#tellHere();
     else this.#tell(changes);
-  }
-
-  #retryLater(run: () => void): void {
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(run, LOAD_RETRY_MS);
   }
 
   #snapshot(): PresenceSnapshot {

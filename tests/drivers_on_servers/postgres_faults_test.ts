@@ -351,7 +351,7 @@ Deno.test("a LISTEN that fell silent is noticed and said again", async () => {
 });
 
 Deno.test("a server that freezes right after LISTEN is not taken for PgBouncer", async () => {
-  await using backend = await PostgresBackend.open({ timeoutMs: 1_000, pollIntervalMs: 600_000 });
+  await using backend = await PostgresBackend.open({ timeoutMs: 2_000, pollIntervalMs: 600_000 });
   const errors: string[] = [];
   await using far = backend.node({ onError: ({ message }) => errors.push(message) });
   const witness = await Witness.on(far, ["c"]);

@@ -9,7 +9,7 @@ async function firstWord(options: PostgresBroadcasterOptions): Promise<string> {
   const reported = Promise.withResolvers<string>();
   await using broadcaster = new PostgresBroadcaster({
     prefix: "shop",
-    timeoutMs: 2_000,
+    timeoutMs: 5_000,
     onError: ({ message }) => reported.resolve(message),
     ...options,
   });
@@ -64,7 +64,7 @@ mistake("LISTEN behind PgBouncer in transaction mode", async () => {
     url: postgres.url.replace(`:${postgres.port}`, `:${bouncer.port}`),
     prefix: "shop",
     prepare: false,
-    timeoutMs: 1_000,
+    timeoutMs: 3_000,
     onError: ({ message }) => deaf.resolve(message),
   });
   return await deaf.promise;

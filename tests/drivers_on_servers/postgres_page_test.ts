@@ -1,4 +1,4 @@
 import { pageTrial } from "./page_trial.ts";
 import { PostgresBackend } from "./postgres_server.ts";
 
-pageTrial("postgres", () => PostgresBackend.open({ timeoutMs: 2_000 }));
+pageTrial("postgres", () => PostgresBackend.open({ timeoutMs: 5_000 }));

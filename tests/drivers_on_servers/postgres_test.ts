@@ -372,10 +372,10 @@ Deno.test("a publish whose turn does not come in time hears how many wait", asyn
   let underWay = Promise.resolve();
   const sql = tapped(stage.sql, async (statement, run) => {
     // A slow server: at most twenty statements fit into the time, and these events take thirty.
-    if (statement.includes("_publish")) await (underWay = delay(100));
+    if (statement.includes("_publish")) await (underWay = delay(200));
     return await run();
   });
-  const node = stage.node({ sql, listen: false, timeoutMs: 2_000 });
+  const node = stage.node({ sql, listen: false, timeoutMs: 4_000 });
   const all = Array.from({ length: 8_000 }, (_, i) => node.publish("c", event(`${i}`)));
   const outcomes = await Promise.allSettled(all);
   // The statement whose events nobody waits for any more is still being held back.
@@ -390,11 +390,11 @@ Deno.test("a publish whose turn does not come in time hears how many wait, also 
   const sql = tapped(stage.sql, async (statement, run) => {
     const rows = await run();
     // Until the time of all is over, and before anybody's timer.
-    const endMs = performance.now() + 600;
+    const endMs = performance.now() + 2_100;
     while (statement.includes('_publish"(?') && performance.now() < endMs) { /* busy */ }
     return rows;
   });
-  const node = stage.node({ sql, listen: false, timeoutMs: 500 });
+  const node = stage.node({ sql, listen: false, timeoutMs: 2_000 });
   await Witness.on(node, ["c"]);
   const all = Array.from({ length: 300 }, (_, i) => node.publish("c", event(`${i}`)));
   const [error] = await Promise.all([

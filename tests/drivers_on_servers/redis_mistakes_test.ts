@@ -13,7 +13,7 @@ async function firstWord(options: Partial<RedisBroadcasterOptions>): Promise<str
   await using broadcaster = new RedisBroadcaster({
     url: undefined,
     prefix: "shop",
-    timeoutMs: 2_000,
+    timeoutMs: 5_000,
     heartbeatMs: 1_000,
     onError: ({ message }) => reported.resolve(message),
     ...options,

@@ -1,4 +1,4 @@
 import { pageTrial } from "./page_trial.ts";
 import { RedisBackend } from "./redis_server.ts";
 
-pageTrial("Redis", () => RedisBackend.open({ timeoutMs: 2_000 }));
+pageTrial("Redis", () => RedisBackend.open({ timeoutMs: 5_000 }));

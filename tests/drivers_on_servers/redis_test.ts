@@ -145,7 +145,12 @@ Deno.test("guarantee 6: a gap too large for one answer is not read, but told as 
   const bytes = 16 * 1024 * 1024;
   await using server = await RedisServer.start();
   const driver = new RedisDriver(
-    readRedisOptions({ url: server.url, prefix: "large", maxEventBytes: 2 * bytes }),
+    readRedisOptions({
+      url: server.url,
+      prefix: "large",
+      maxEventBytes: 2 * bytes,
+      timeoutMs: 30_000,
+    }),
   );
   const json = JSON.stringify("x".repeat(bytes));
   let epoch = "";

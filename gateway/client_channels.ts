@@ -223,12 +223,13 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
   }
 
   #release(channel: HeldChannel): void {
+    // What came before is sent. Where there is no room for it, that ends all channels of the client.
+    channel.flush();
     if (channel.isReleased) return;
     if (channel.isLive) this.#host.unsubscribed(channel.name);
     channel.release();
     this.#host.fanOuts.letGo(channel.name);
-    // A later subscription of the same name may have taken its place.
-    if (this.#held.get(channel.name) === channel) this.#held.delete(channel.name);
+    this.#held.delete(channel.name);
   }
 
   #answer({ c, n }: SubFrame, position: Position | undefined, r: Recovery, missed = 0): void {

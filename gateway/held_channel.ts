@@ -125,9 +125,8 @@ export class HeldChannel implements ChannelListener, FanOutMember {
     this.group.flush();
   }
 
-  /** Ends it without a word to the client; what came before is sent. Idempotent. */
+  /** Ends it without a word to the client. Idempotent. */
   release(): void {
-    this.flush();
     this.#state = "released";
     this.#expiry?.clear();
     this.#unwatch?.();

@@ -1,7 +1,7 @@
 /** One channel to all its connections: what leaves together, and that nothing overtakes it. */
 import { ChannelEvent } from "@airwave/broadcast";
 import { FakeGatewaySocket, settle } from "@airwave/broadcast/testing";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { EventEncoder } from "../../gateway/encoder.ts";
 import { FanOut, FanOuts } from "../../gateway/fan_out.ts";
 import { Flusher } from "../../gateway/flusher.ts";
@@ -289,4 +289,23 @@ Deno.test("a channel has one fan-out for as long as a connection holds it", () =
   assertEquals(holdsFirst(), true);
   for (let i = 0; i < 2; i++) fanOuts.letGo("c");
   assertEquals(holdsFirst(), false);
+});
+
+Deno.test("who is cut off by what leaves before its unsub lets go of the channel once", async () => {
+  await using played = new PlayedGateway({ maxQueuedBytes: 1_024 });
+  const [slow, other] = ["slow", "other"].map((name) => {
+    const client = played.connect({ name }, "?v=2");
+    client.send({ t: "sub", c: "c", n: 1 });
+    return client;
+  });
+  await settle();
+  assert(slow !== undefined && other !== undefined);
+  slow.socket.bufferedAmount = 1_000_000;
+  const data = "x".repeat(400);
+  // The first waits for room already, and there is none for what is held back.
+  const published = [1, 2, 3].map(() => played.broadcaster.publish("c", { event: "n", data }));
+  await Promise.all(published);
+  slow.send({ t: "unsub", c: "c", n: 2 });
+  assertEquals([slow.socket.closed?.code, other.socket.closed], [4100, undefined]);
+  assertEquals(played.gateway.subscriberCount("c"), 1);
 });

@@ -48,10 +48,9 @@ export class Access<Subject> {
     this.#control = undefined;
   }
 
-  /** Whether a user may be connected at all, as far as can be known in time. */
-  async mayConnect(user: string): Promise<boolean> {
-    await this.#current();
-    return this.#control?.isDisconnected(user) !== true;
+  /** Whether an order keeps a user out; one that is not known here yet is told of when it is. */
+  isDisconnected(user: string): boolean {
+    return this.#control?.isDisconnected(user) === true;
   }
 
   /**
@@ -88,20 +87,15 @@ export class Access<Subject> {
   }
 
   async #assertCurrent(channel: string): Promise<void> {
+    if (this.#control?.isCurrent !== false) return;
     try {
-      await this.#current();
+      await this.#deadlines.race(this.#control.whenCurrent(), this.#timeoutMs);
     } catch (cause) {
       throw new BroadcastUnauthorizedError(
         "broadcast.authorization_failed",
         `Cannot authorize channel "${channel}": it is not known who is revoked`,
         { status: 503, context: { channel }, cause },
       );
-    }
-  }
-
-  async #current(): Promise<void> {
-    if (this.#control?.isCurrent === false) {
-      await this.#deadlines.race(this.#control.whenCurrent(), this.#timeoutMs);
     }
   }
 }

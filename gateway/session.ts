@@ -200,7 +200,9 @@ export class Session<Subject>
   /** Everything that was decided about the client has to be asked again, or for the first time. */
   identified(isFirst: boolean): void {
     const { user } = this;
-    if (user !== undefined) this.#assertMayConnect(user);
+    if (user !== undefined && this.#host.access.isDisconnected(user)) {
+      return this.end(CLOSE.disconnected);
+    }
     if (!isFirst) return this.#channels.reauthorize();
     const early = this.#unheard?.frames ?? [];
     this.#unheard = undefined;
@@ -218,13 +220,6 @@ export class Session<Subject>
     if (!isMeant) return;
     if (order.type === "disconnect") this.end(CLOSE.disconnected);
     else this.#channels.revoke(order.channel);
-  }
-
-  /** What cannot be known now is asked again with each channel. */
-  #assertMayConnect(user: string): void {
-    this.#host.access.mayConnect(user).then((isAllowed) => {
-      if (!isAllowed && user === this.user) this.end(CLOSE.disconnected);
-    }, () => {});
   }
 
   /** Keeps what cannot be decided yet. */

@@ -7,7 +7,7 @@ import {
   MemoryBroadcaster,
   MemoryDriver,
 } from "@airwave/broadcast";
-import { FakeTime } from "@airwave/broadcast/testing";
+import { FakeTime, settle } from "@airwave/broadcast/testing";
 import { PlayedGateway, type User } from "./harness.ts";
 
 /** A user who is known until then. */
@@ -97,10 +97,12 @@ Deno.test("a subject that has expired, or whose expiry cannot be read, is nobody
     const passing: Passing = { name: "ada", expiresAt };
     const client = app.connect(passing, "?v=2");
     assertEquals([client.socket.closed?.code, client.socket.frames], [4104, []], String(expiresAt));
+    assertEquals(time.pendingTimers, 0);
   }
   const forEver: Passing = { name: "ada", expiresAt: Infinity };
   const monthsAhead: Passing = { name: "ada", expiresAt: time.nowMs + 100 * 86_400_000 };
-  const clients = [forEver, monthsAhead].map((subject) => app.connect(subject));
+  const untold: Passing = { name: "ada", expiresAt: undefined };
+  const clients = [forEver, monthsAhead, untold].map((subject) => app.connect(subject));
   await time.tick(0);
   for (const { socket } of clients) assertEquals(socket.frames.map(({ t }) => t), ["welcome"]);
 });
@@ -131,6 +133,33 @@ Deno.test("tokens are limited in rate, and never more than one is asked about", 
     await time.tick(1);
   }
   assertEquals(asked, 10);
+});
+
+Deno.test("where no tokens are asked for each is refused, and a flood of them fills no log", async () => {
+  using time = new FakeTime();
+  const warnings: string[] = [];
+  const logger = { debug() {}, warn: (message: string) => warnings.push(message), error() {} };
+  await using app = new PlayedGateway({ logger });
+  const client = app.connect(undefined, "?v=2");
+  for (let n = 0; n < 100; n++) client.send({ t: "auth", n, k: "a guess" });
+  await time.tick(0);
+  const refused = client.socket.frames.filter((frame) => Object(frame).k === "token_refused");
+  assertEquals(refused.map((frame) => Object(frame).n), Array.from({ length: 100 }, (_, n) => n));
+  assertEquals(
+    warnings,
+    Array(10).fill('Refused a token: the option "resolveToken" is not set'),
+  );
+  assertEquals(app.errors, []);
+});
+
+Deno.test("a token whose answer comes to nobody any more is no failure", async () => {
+  const answer = Promise.withResolvers<User>();
+  const app = new PlayedGateway({ resolveToken: () => answer.promise });
+  app.connect(undefined, "?v=2").send({ t: "auth", n: 1, k: "one" });
+  await app[Symbol.asyncDispose]();
+  answer.reject(new Error("The token service is down"));
+  await settle();
+  assertEquals(app.errors, []);
 });
 
 Deno.test("guarantee 7: a fresh subject has every channel asked again; what it may not hold ends", async () => {
@@ -265,8 +294,7 @@ Deno.test("guarantee 7: who is disconnected is, on every node, and does not come
   const again = nodes.b.connect({ name: "ada" }, "?v=2");
   again.send({ t: "sub", c: "private-x", n: 1 });
   await time.tick(0);
-  assertEquals(again.socket.closed?.code, 4001);
-  assertEquals(again.heard.filter((frame) => Object(frame).t === "ok"), []);
+  assertEquals([again.socket.closed?.code, again.socket.frames], [4001, []]);
   const welcome = nodes.bob[1]?.socket.frames[0];
   assert(welcome?.t === "welcome");
   await nodes.a.broadcaster.disconnect({ clientId: welcome.id });
@@ -276,6 +304,18 @@ Deno.test("guarantee 7: who is disconnected is, on every node, and does not come
   const later = nodes.b.connect({ name: "ada" }, "?v=2");
   await time.tick(0);
   assertEquals(later.socket.closed, undefined);
+});
+
+Deno.test("guarantee 7: who was disconnected before a node began is closed as soon as it knows", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using elsewhere = new DriverBroadcaster<User>(new MemoryDriver(backend));
+  await elsewhere.disconnect({ user: "ada" });
+  const node = new DriverBroadcaster<User>(new MemoryDriver(backend));
+  await using app = new PlayedGateway({ identify }, node);
+  const [ada, bob] = ["ada", "bob"].map((name) => app.connect({ name }, "?v=2"));
+  await time.tick(0);
+  assertEquals([ada, bob].map((client) => client?.socket.closed?.code), [4001, undefined]);
 });
 
 Deno.test("guarantee 7: who is revoked hears nothing more, and neither resume nor uplink helps", async () => {
@@ -345,7 +385,7 @@ Deno.test("a token that has expired already is refused, and what was known befor
   const ada = app.connect(undefined, "?v=2");
   ada.send({ t: "auth", n: 1, k: "ada 5000" });
   await time.tick(0);
-  ada.send({ t: "auth", n: 2, k: "ada -1" });
+  ada.send({ t: "auth", n: 2, k: "ada 0" });
   await time.tick(0);
   assertEquals(ada.heard.map((frame) => [Object(frame).t, Object(frame).r]), [
     ["ok", undefined],
@@ -566,12 +606,14 @@ Deno.test("guarantee 7: while orders cannot be known nobody who could be named b
   ada.send({ t: "sub", c: "news", n: 2 });
   ada.send({ t: "pub", c: "chat", e: "n", d: 1, n: 3 });
   guest.send({ t: "sub", c: "news", n: 1 });
+  guest.send({ t: "pub", c: "chat", e: "n", d: 1, n: 2 });
   await time.tick(999);
-  assertEquals(ada.heard.length, 1);
+  assertEquals(ada.heard.filter((frame) => Object(frame).t !== "msg").length, 1);
   // Nobody could name a guest.
-  assertEquals(guest.heard.map((frame) => Object(frame).t), ["ok"]);
+  assertEquals(guest.heard.map((frame) => Object(frame).t), ["ok", "ok"]);
   await time.tick(1);
-  assertEquals(ada.heard.slice(1).map((frame) => [Object(frame).n, Object(frame).r]).sort(), [
+  const refused = ada.socket.frames.filter(({ t }) => t === "err");
+  assertEquals(refused.map((frame) => [Object(frame).n, Object(frame).r]).sort(), [
     [2, "authorization failed"],
     [3, "publish denied"],
   ]);
@@ -579,6 +621,13 @@ Deno.test("guarantee 7: while orders cannot be known nobody who could be named b
   ada.send({ t: "sub", c: "news", n: 4 });
   await time.tick(0);
   assertEquals(Object(ada.heard.at(-1)).t, "ok");
+  ada.send({ t: "pub", c: "news", e: "n", d: 1, n: 5 });
+  await time.tick(0);
+  assertEquals(ada.socket.frames.filter(({ t }) => t === "ok").map((frame) => Object(frame).n), [
+    1,
+    4,
+    5,
+  ]);
 });
 
 Deno.test("an order that names a user is told of where the gateway cannot know users", async () => {
@@ -593,6 +642,11 @@ Deno.test("an order that names a user is told of where the gateway cannot know u
   await time.tick(0);
   assertEquals(app.errors.map(({ code }) => code), ["broadcast.config"]);
   assertEquals(client.socket.closed?.code, 4001);
+  await app.gateway.close();
+  await app.broadcaster.revoke({ user: "ada" });
+  await time.tick(0);
+  // One that is closed hears of no more orders.
+  assertEquals(app.errors.length, 1);
 });
 
 Deno.test("two users whose ids would be one channel are not both let in", async () => {

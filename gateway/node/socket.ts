@@ -86,7 +86,6 @@ export class NodeSocket implements GatewaySocket, FrameReader {
 
   /** The stream is closed. */
   gone(): void {
-    this.#leave();
     const { code, reason } = this.#said ?? CUT;
     this.#events?.closed(code, reason);
   }

@@ -7,7 +7,8 @@ import {
   MemoryBroadcaster,
 } from "@airwave/broadcast";
 import { attach, serve, type ServeOptions } from "@airwave/broadcast/node";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FakeTime } from "@airwave/broadcast/testing";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { createServer } from "node:http";
 import { Duplex } from "node:stream";
@@ -408,6 +409,27 @@ Deno.test("a stream that fails ends its connection, and nobody else hears of it"
   assertEquals(await closed, [1006, ""]);
 });
 
+Deno.test("a peer that stops sending, and does not take the end of it, is destroyed in time", async () => {
+  using time = new FakeTime();
+  let emptied = 0;
+  const connections = new Connections(1_024, 5_000, () => emptied++);
+  const [silent, other] = [1, 2].map(() => {
+    const stream = new Duplex({ read() {}, write() {} });
+    const socket = connections.add(stream, Buffer.from("HTTP"));
+    socket.open({ message() {}, closed() {} });
+    return { stream, gone: new Promise((resolve) => stream.once("close", resolve)) };
+  });
+  const ended = new Promise((resolve) => silent?.stream.once("end", resolve));
+  silent?.stream.push(null);
+  await ended;
+  await time.tick(5_000);
+  await silent?.gone;
+  assertEquals([connections.size, emptied, other?.stream.destroyed], [1, 0, false]);
+  other?.stream.destroy();
+  await other?.gone;
+  assertEquals([connections.size, emptied, time.pendingTimers], [0, 1, 0]);
+});
+
 Deno.test(
   "the handshake is answered before there is a welcome, or with it; nothing follows a close",
   {
@@ -493,10 +515,15 @@ Deno.test("attached to a server, it leaves other paths to the others, and the se
 }, async () => {
   await using broadcaster = new MemoryBroadcaster();
   await using gateway = new BroadcastGateway({ broadcaster });
-  const server = createServer((_, response) => response.end("page"));
+  const server = createServer((request, response) => {
+    if (request.url === "/_broadcast/sse") attachment.handler(request, response);
+    else response.end("page");
+  });
+  const attachment = attach(gateway, server);
   server.on("upgrade", (request, socket) => {
     if (request.url !== "/other") return;
-    socket.end("HTTP/1.1 418 I am another\r\n\r\n", () => socket.destroy());
+    // Not at once: what answers for it would be first.
+    setTimeout(() => socket.end("HTTP/1.1 418 I am another\r\n\r\n", () => socket.destroy()));
   });
   const port = await new Promise<number>((resolve) => {
     server.listen(0, "127.0.0.1", () => {
@@ -504,19 +531,54 @@ Deno.test("attached to a server, it leaves other paths to the others, and the se
       resolve(typeof address === "object" && address !== null ? address.port : 0);
     });
   });
-  const attachment = attach(gateway, server);
   using other = await BareClient.connect(port, {}, "/other");
   assertEquals((await other.readAll()).startsWith("HTTP/1.1 418 "), true);
   const socket = new WebSocket(`ws://127.0.0.1:${port}/_broadcast`);
   const closed = new Promise<number>((resolve) => socket.onclose = ({ code }) => resolve(code));
   await new Promise((resolve) => socket.onmessage = resolve);
-  assertEquals(gateway.clientCount, 1);
-  await attachment.close();
+  const stream = await fetch(`http://127.0.0.1:${port}/_broadcast/sse`);
+  assertEquals(gateway.clientCount, 2);
+  await Promise.all([attachment.close(), attachment.close()]);
+  await stream.text();
   assertEquals([await closed, gateway.clientCount], [1001, 0]);
   assertEquals(server.listenerCount("upgrade"), 1);
   assertEquals(await (await fetch(`http://127.0.0.1:${port}/`)).text(), "page");
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("gateways on one server need paths of their own, and give them back", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const server = createServer();
+  const attached = (path: string) => attach(new BroadcastGateway({ broadcaster, path }), server);
+  const [chat] = [attached("/chat"), attached("/chatter")];
+  for (const path of ["/chat", "/chat/rooms", "/"]) {
+    assertThrows(() => attached(path), BroadcastConfigError, "give one another path");
+  }
+  await chat?.close();
+  await attached("/chat/rooms").close();
+  attached("/chat");
+  assertEquals(server.listenerCount("upgrade"), 2);
+});
+
+Deno.test("what was asked before the server closed is answered whole", {
+  timeout,
+}, async () => {
+  const asked = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  await using app = await open({
+    closeTimeoutMs: NEVER_MS,
+    fallback: (_, response) => {
+      asked.resolve();
+      finish.promise.then(() => response.end("whole"));
+    },
+  });
+  const answer = fetch(`http://127.0.0.1:${app.server.port}/`);
+  await asked.promise;
+  const closed = app.server.close();
+  finish.resolve();
+  assertEquals(await (await answer).text(), "whole");
+  await closed;
 });
 
 Deno.test("a signal closes the server, once, and close() is idempotent", { timeout }, async () => {

@@ -1,7 +1,9 @@
-import { assertEquals, assertExists } from "@std/assert";
+import { assert, assertEquals, assertExists } from "@std/assert";
 import { BroadcastGateway, MemoryBroadcaster } from "@airwave/broadcast";
 import type { ClientFrame, ServerFrame, WirePosition } from "@airwave/broadcast/protocol";
 import { clientText, FakeGatewaySocket } from "@airwave/broadcast/testing";
+import { SsePositions } from "../../gateway/sse/positions.ts";
+import { MAX_STREAM_ID_LENGTH, parseStreamId } from "../../protocol/sse.ts";
 import { SseReader } from "./sse_reader.ts";
 
 /** A client of a gateway, over whatever it came by. */
@@ -157,3 +159,30 @@ for (const [name, connect] of Object.entries(CONNECTIONS)) {
     await second.cut();
   });
 }
+
+Deno.test("the id keeps each position, whatever is said about its channel, until that is let go of", () => {
+  const positions = new SsePositions();
+  const p = { e: "epoch", o: 1 };
+  positions.ask({ t: "sub", c: "a" });
+  positions.pass({ t: "ok", c: "a", n: 1, r: "none", p });
+  positions.pass({ t: "msg", c: "a", e: "e", d: 1, i: "1", o: 2 });
+  // Without a position an event says nothing of where the channel stands.
+  positions.pass({ t: "msg", c: "a", e: "e", d: 1, i: "2" });
+  assert(positions.ask({ t: "sub", c: "a" }));
+  assert(positions.ask({ t: "sub", c: "no name" }));
+  assertEquals([...parseStreamId(positions.id) ?? []], [["a", { e: "epoch", o: 2 }]]);
+  positions.drop("a");
+  // It was on its way when the client let go.
+  positions.pass({ t: "ok", c: "a", n: 2, r: "none", p });
+  assertEquals([...parseStreamId(positions.id) ?? ["unread"]], []);
+});
+
+Deno.test("as many channels are taken as have room in the id, and no more", () => {
+  const positions = new SsePositions();
+  const names = Array.from({ length: 100 }, (_, n) => `${n}`.padEnd(100, "x"));
+  const taken = names.filter((c) => positions.ask({ t: "sub", c }));
+  const rest = MAX_STREAM_ID_LENGTH - 2 - taken.length * 102;
+  assert(rest > 0 && rest < 102);
+  assertEquals(positions.ask({ t: "sub", c: "y".repeat(rest - 1) }), false);
+  assertEquals(positions.ask({ t: "sub", c: "y".repeat(rest - 2) }), true);
+});

@@ -24,6 +24,19 @@ Deno.test("a stream begins at once, with headers that keep proxies from holding 
   await reader.leave();
 });
 
+Deno.test("browsers that lose their server come back spread over three seconds", async () => {
+  await using streams = new Streams();
+  const waits = [];
+  for (let i = 0; i < 50; i++) {
+    const reader = await streams.open();
+    waits.push(Number((await reader.until(({ retryMs }) => retryMs !== undefined)).retryMs));
+    await reader.leave();
+  }
+  assert(Math.min(...waits) >= 1_000 && Math.max(...waits) <= 4_000, String(waits));
+  // Once in a million million times all of so many are closer together.
+  assert(Math.max(...waits) - Math.min(...waits) > 1_500, String(waits));
+});
+
 Deno.test("one stream carries many channels, as frames of revision 2", async () => {
   await using streams = new Streams();
   const reader = await streams.open({ channels: FOUR });

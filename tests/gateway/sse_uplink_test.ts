@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { FakeTime } from "@airwave/broadcast/testing";
+import { parseStreamId } from "../../protocol/sse.ts";
 import { SSE_URL, SseReader, Streams } from "./sse_reader.ts";
 import { STREAMED } from "./harness.ts";
 
@@ -64,6 +65,22 @@ Deno.test("what is said by the uplink is answered on the stream", async () => {
   await reader.until(({ frames }) => frames.some((frame) => frame.t === "ok" && frame.n === 4));
   assertEquals(reader.data("a"), ["one", "two"]);
   await reader.leave();
+});
+
+Deno.test("a channel that is asked for again, or published on, is resumed from where it stands", async () => {
+  await using streams = new Streams({ allowClientPublish: () => true });
+  const first = await streams.open({ channels: ["a"] });
+  await first.live("a");
+  await first.say([{ t: "sub", c: "a", n: 1 }, { t: "pub", c: "a", e: "e", d: 1, n: 2 }]);
+  await first.until(({ frames }) => frames.some((frame) => frame.t === "ok" && frame.n === 2));
+  const { lastEventId = "" } = first;
+  assertEquals(parseStreamId(lastEventId)?.has("a"), true);
+  await first.leave();
+  await streams.publish("a", 2);
+  const second = await streams.open({ lastEventId });
+  await second.live("a");
+  assertEquals(second.recoveries, ["ok"]);
+  await second.leave();
 });
 
 Deno.test("an uplink without its header, with a wrong secret, from another user or origin is refused", async () => {

@@ -3,11 +3,13 @@ import {
   BroadcastConfigError,
   type BroadcastEventInit,
   BroadcastGateway,
+  DriverBroadcaster,
   MemoryBroadcaster,
   type PublishOptions,
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { HttpPublish, type HttpPublishOptions } from "../../gateway/http_publish.ts";
+import { ScriptedDriver } from "../core/scripted_driver.ts";
 import { STREAMED } from "./harness.ts";
 
 const KEY = "k".repeat(31) + "1";
@@ -34,8 +36,9 @@ class Endpoint implements AsyncDisposable {
     headers: HeadersInit = { authorization: `Bearer ${KEY}` },
     method = "POST",
   ): Promise<Sent> {
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    const init = { method, headers, ...(method === "GET" ? {} : { body: text }) };
+    const isRaw = typeof body === "string" || body instanceof Blob;
+    const raw = isRaw ? body : JSON.stringify(body);
+    const init = { method, headers, ...(method === "GET" ? {} : { body: raw }) };
     const response = await this.endpoint.handle(new Request(URL, init));
     return {
       status: response.status,
@@ -138,6 +141,46 @@ Deno.test("only a whole and right key publishes, each of several", async () => {
   for (const key of [KEY, OTHER_KEY]) {
     assertEquals((await app.send(event, { authorization: `Bearer ${key}` })).status, 200);
   }
+});
+
+Deno.test("a key whose digest is right in part is not right", async () => {
+  await using app = new Endpoint();
+  const event = { channel: "news", event: "n", data: 1 };
+  // Among so many some have every one byte of the digest right.
+  const guesses = Array.from({ length: 4_000 }, (_, n) => `Bearer guess-${n}`);
+  const sent = await Promise.all(
+    guesses.map((authorization) => app.send(event, { authorization })),
+  );
+  assertEquals(sent.filter(({ status }) => status !== 401), []);
+});
+
+Deno.test("events without an id are events of their own, signed or not", async () => {
+  await using app = new Endpoint();
+  const now = Math.floor(Date.now() / 1000);
+  const ids = [];
+  for (const data of [1, 2]) {
+    const body = JSON.stringify({ channel: "news", event: "n", data });
+    ids.push((await app.send(body)).body.id, (await app.send(body, await sign(body, now))).body.id);
+  }
+  assertEquals(new Set(ids).size, 4);
+});
+
+Deno.test("an answer says whether the same request may succeed later", async () => {
+  await using app = new Endpoint();
+  const good = { channel: "news", event: "n", data: 1 };
+  const bad = { ...good, channel: "no spaces" };
+  const down = new HttpPublish(new DriverBroadcaster(new ScriptedDriver()), { keys: [KEY] });
+  const publish = async (endpoint: HttpPublish, events: unknown) => {
+    const headers = { authorization: `Bearer ${KEY}` };
+    const init = { method: "POST", headers, body: JSON.stringify(events) };
+    const response = await endpoint.handle(new Request(URL, init));
+    await response.body?.cancel();
+    return response.status;
+  };
+  assertEquals(await publish(app.endpoint, [good, bad]), 400);
+  assertEquals(await publish(down, good), 503);
+  assertEquals(await publish(down, [good]), 503);
+  assertEquals(await publish(down, [bad, good]), 503);
 });
 
 Deno.test("a stranger's body is not even read", async () => {
@@ -303,10 +346,13 @@ Deno.test("what is no event is refused with the rule, and nothing of its request
   for (const body of malformed) {
     assertEquals(code(await app.send(body)), [400, "publish.malformed"], JSON.stringify(body));
   }
+  const latin = new Blob(['{"channel":"news","event":"', new Uint8Array([0xe4]), '"}']);
+  assertEquals(code(await app.send(latin)), [400, "publish.malformed"]);
   assertEquals(code(await app.send([good, good, good, good])), [413, "publish.too_many"]);
   assertEquals(code(await app.send({ ...good, channel: "no spaces" })), [400, "publish.refused"]);
   assertEquals(code(await app.send({ ...good, channel: "!control" })), [400, "publish.refused"]);
-  assertEquals(code(await app.send("", {}, "GET")), [405, "publish.method"]);
+  const got = await app.send("", {}, "GET");
+  assertEquals([...code(got), got.headers.get("allow")], [405, "publish.method", "POST"]);
   await app.broadcaster.publish("news", { event: "end", data: null });
   assertEquals((await subscription.next()).value?.event, "end");
 });
@@ -318,14 +364,17 @@ Deno.test("requests of one key are limited, and another key is not", async () =>
   });
   const event = { channel: "news", event: "n", data: 1 };
   const statuses = [];
-  for (let i = 0; i < 3; i++) statuses.push((await app.send(event)).status);
-  assertEquals(statuses, [200, 200, 429]);
+  for (let i = 0; i < 3; i++) {
+    const { status, headers } = await app.send(event);
+    statuses.push([status, headers.get("retry-after")]);
+  }
+  assertEquals(statuses, [[200, null], [200, null], [429, "1"]]);
   assertEquals((await app.send(event, { authorization: `Bearer ${OTHER_KEY}` })).status, 200);
 });
 
 Deno.test("weak keys and unknown options are refused where they are given", () => {
   const broadcaster = new MemoryBroadcaster();
-  for (const keys of [[], ["short"], ["x".repeat(31)], [`${"x".repeat(32)} `]]) {
+  for (const keys of [[], ["short"], ["x".repeat(31)], [`${"x".repeat(32)} `], [KEY, "short"]]) {
     assertThrows(() => new HttpPublish(broadcaster, { keys }), BroadcastConfigError, "keys");
   }
   assertThrows(

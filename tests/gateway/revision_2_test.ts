@@ -1,7 +1,9 @@
 import { assertEquals, assertExists } from "@std/assert";
+import { DriverBroadcaster } from "@airwave/broadcast";
 import type { ServerFrame } from "@airwave/broadcast/protocol";
 import { settle } from "@airwave/broadcast/testing";
-import { type PlayedClient, PlayedGateway } from "./harness.ts";
+import { ScriptedDriver } from "../core/scripted_driver.ts";
+import { type PlayedClient, PlayedGateway, type User } from "./harness.ts";
 
 const V2 = "?v=2";
 
@@ -121,6 +123,29 @@ Deno.test("an id that breaks the rule refuses the publish, with a code of its ow
     client.socket.frames.slice(1).map((frame) => frame.t === "err" ? frame.k : frame.t),
     [...Array(4).fill("publish_refused"), "ok"],
   );
+  assertEquals(played.errors, []);
+});
+
+Deno.test("a client may publish more over time than may wait at once", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true, maxQueuedBytes: 1_024 });
+  const client = connect(played);
+  for (const n of [1, 2, 3]) {
+    client.send({ t: "pub", c: "chat", e: "m", d: "x".repeat(600), n });
+    await settle();
+  }
+  assertEquals(client.socket.frames.map(({ t }) => t), ["welcome", "ok", "ok", "ok"]);
+});
+
+Deno.test("a publish that the store does not take may be tried again, and is reported", async () => {
+  const broadcaster = new DriverBroadcaster<User>(new ScriptedDriver());
+  await using played = new PlayedGateway({ allowClientPublish: () => true }, broadcaster);
+  const client = connect(played);
+  client.send({ t: "pub", c: "chat", e: "m", d: 1, n: 1 });
+  await settle();
+  assertEquals(client.heard, [
+    { t: "err", c: "chat", r: "publish failed", n: 1, k: "publish_failed", w: "backoff" },
+  ]);
+  assertEquals(played.errors.map(({ code }) => code), ["broadcast.publish"]);
 });
 
 Deno.test("a refusal has number, code and verdict", async () => {

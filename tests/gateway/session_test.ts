@@ -125,6 +125,19 @@ Deno.test("leaving while the rule decides leaves nothing behind", async () => {
   assertEquals(played.gateway.subscriberCount("slow.1"), 1);
 });
 
+Deno.test("a rule that fails for one who left meanwhile is told to nobody", async () => {
+  await using played = new PlayedGateway();
+  const decision = Promise.withResolvers<boolean>();
+  played.broadcaster.authorize("slow.*", () => decision.promise);
+  const client = played.connect();
+  client.send({ t: "sub", c: "slow.1" });
+  await settle();
+  client.send({ t: "unsub", c: "slow.1" });
+  decision.reject(new Error("Down"));
+  await settle();
+  assertEquals([client.heard, played.errors], [[], []]);
+});
+
 Deno.test("an authorization that expires ends the subscription at that time", async () => {
   using time = new FakeTime();
   const dayMs = 24 * 3_600_000;
@@ -193,6 +206,7 @@ Deno.test("publishing is denied without a rule for it, by anything but true, a t
   denied.send({ t: "pub", c: "news", e: "n", d: 1 });
   await settle();
   assertEquals(denied.heard, [{ t: "err", c: "news", r: "publish denied" }]);
+  assertEquals(none.errors, []);
   for (const answer of answers) {
     await using played = new PlayedGateway({
       authorizationTimeoutMs: 5,
@@ -207,6 +221,48 @@ Deno.test("publishing is denied without a rule for it, by anything but true, a t
     await played.broadcaster.publish("news", { event: "n", data: "the server's" });
     assertEquals((await subscription.next()).value?.data, "the server's");
   }
+});
+
+Deno.test("the rule of a channel that is held is not asked again for a publish on it", async () => {
+  await using played = new PlayedGateway({ allowClientPublish: () => true });
+  let asked = 0;
+  played.broadcaster.authorize("private-x", () => ++asked > 0);
+  const client = played.connect();
+  client.send({ t: "sub", c: "private-x" });
+  await settle();
+  client.send({ t: "pub", c: "private-x", e: "n", d: 1 });
+  await settle();
+  assertEquals(client.socket.frames.map(({ t }) => t), ["welcome", "ok", "msg"]);
+  assertEquals(asked, 1);
+});
+
+Deno.test("the log has who came and went; what is a client's fault, or a mistake of ours, is a warning", async () => {
+  const logged: string[] = [];
+  const logger = {
+    debug: (message: string) => logged.push(`debug: ${message}`),
+    warn: (message: string) => logged.push(`warn: ${message}`),
+    error: (message: string) => logged.push(`error: ${message}`),
+  };
+  await using played = new PlayedGateway({
+    logger,
+    maxFrameBytes: 100,
+    allowClientPublish: () => false,
+  });
+  const [good, bad] = [played.connect(), played.connect()];
+  bad.events.message("x".repeat(101));
+  good.send({ t: "pub", c: "news", e: "n", d: 1 });
+  await settle();
+  good.events.closed(1000, "");
+  const headers = { origin: "http://evil.example", upgrade: "websocket" };
+  played.gateway.refusal(new Request("http://app.example/_broadcast", { headers }));
+  assertEquals(logged, [
+    "debug: Client connected",
+    "debug: Client connected",
+    "warn: Client disconnected",
+    'debug: Refused a publish on channel "news"',
+    "debug: Client disconnected",
+    "warn: Refused a connection from a foreign origin, see allowedOrigins",
+  ]);
 });
 
 Deno.test("a client's publishes keep their order, however long each decision takes", async () => {
@@ -323,6 +379,7 @@ Deno.test("subscribing and publishing are limited in rate, and come back with ti
     { t: "err", c: "c", r: "rate limited" },
     { t: "err", c: "x", r: "publish rate limited" },
   ]);
+  assertEquals(played.gateway.channelCount, 2);
   await time.tick(1_000);
   client.send({ t: "sub", c: "c" });
   await settle();
@@ -455,6 +512,20 @@ Deno.test("what waits for a decision counts in bytes, and is dropped with a clie
   assertEquals(asked, [1]);
 });
 
+Deno.test("what is decided for a client that left is told to nobody, and waits for nothing", async () => {
+  using time = new FakeTime();
+  const decision = Promise.withResolvers<boolean>();
+  await using played = new PlayedGateway({ allowClientPublish: () => decision.promise });
+  const client = played.connect();
+  client.send({ t: "pub", c: "c", e: "n", d: 1 });
+  await settle();
+  client.socket.bufferedAmount = 64 * 1024;
+  client.events.closed(1006, "");
+  decision.resolve(false);
+  await time.tick(20);
+  assertEquals([client.heard, time.pendingTimers], [[], 0]);
+});
+
 Deno.test("one event larger than a socket's share still goes to a peer that keeps up", async () => {
   await using played = new PlayedGateway();
   const client = played.connect();
@@ -519,6 +590,7 @@ Deno.test("a socket that fails to send is done with", async () => {
   await played.broadcaster.publish("c", { event: "n", data: 1, id: "1" });
   await played.broadcaster.publish("c", { event: "n", data: 2, id: "2" });
   assertEquals(good.heard.length, 3);
+  assertEquals(played.disconnections.map(({ code }) => code), [1006]);
   assertEquals(played.gateway.clientCount, 1);
   assertEquals(played.gateway.subscriberCount("c"), 1);
 });

@@ -93,7 +93,8 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     for (const request of requests) {
       // Who asked from another position than the first was not resumed from there.
       const isResumed = isSamePosition(request.p, requests[0]?.p);
-      this.#answer(request, position, isResumed ? recovery : "none", missed);
+      if (isResumed) this.#answer(request, position, recovery, missed);
+      else this.#answer(request, channel.position, "none");
     }
     if (isPresenceChannel(channel.name)) this.#watchPresence(channel);
   }
@@ -160,6 +161,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
       if (channel.isReleased) return;
       if (decision.authorized !== true) return this.#deny(channel, decision);
       const after = p && { epoch: p.e, offset: p.o };
+      channel.passed(after);
       channel.open((listener) => broadcaster.listen(channel.name, listener, { after }), decision);
     } catch (error) {
       this.#fail(channel, error);

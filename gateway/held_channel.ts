@@ -79,7 +79,7 @@ export class HeldChannel implements ChannelListener, FanOutMember {
 
   /** The last event that was sent, or where the subscription began. */
   get position(): Position | undefined {
-    const isWithGroup = this.index >= 0 && this.backlog === 0;
+    const isWithGroup = this.index >= 0 && this.#missed === 0 && this.backlog === 0;
     return isWithGroup ? this.group.position : this.#position;
   }
 
@@ -135,7 +135,8 @@ export class HeldChannel implements ChannelListener, FanOutMember {
 
   live(start: SubscriptionStart): void {
     this.#state = "live";
-    this.#position = start.position;
+    // Where something was missed it stands where it was asked for, until the first of that is sent.
+    if (start.missed === 0) this.#position = start.position;
     if (this.index >= 0) this.group.position = start.position;
     this.#missed = start.missed;
     this.#actions.live(this, start);

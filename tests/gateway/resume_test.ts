@@ -231,3 +231,42 @@ Deno.test("a resume asks the rule like a first subscription", async () => {
     { t: "err", c: "news", r: "unauthorized", n: 1, k: "unauthorized", w: "never" },
   ]);
 });
+
+Deno.test("a further sub is answered by where the channel stands while its gap is on the way", async () => {
+  using time = new FakeTime();
+  await using site = overMemory(400);
+  const first = connect(site.gateway);
+  await first.sub(1);
+  const p = positionIn(first.heard);
+  first.events.closed(1006, "");
+  const data = "x".repeat(64 * 1024);
+  for (let i = 0; i < 3; i++) await site.broadcaster.publish("news", { event: "e", data });
+  const { socket, sub, events } = connect(site.gateway);
+  // A peer that takes one message at a time.
+  const send = socket.send.bind(socket);
+  socket.send = (text) => {
+    send(text);
+    socket.bufferedAmount = 64 * 1024;
+  };
+  const takeOne = async () => {
+    socket.bufferedAmount = 0;
+    await time.tick(20);
+  };
+  // The second does not ask to be resumed, and hears what the first missed all the same.
+  events.message(clientText({ t: "sub", c: "news", n: 1, p }));
+  await sub(2);
+  for (const n of [3, 4, 5]) {
+    await takeOne();
+    await takeOne();
+    await sub(n);
+  }
+  await takeOne();
+  let at = 0;
+  const stands: number[][] = [];
+  for (const frame of socket.frames) {
+    if (frame.t === "msg") at = frame.o ?? NaN;
+    if (frame.t === "ok" && frame.r === "none") stands.push([frame.p?.o ?? NaN, at]);
+  }
+  assertEquals([at, stands.length], [3, 4]);
+  for (const [told, sent] of stands) assertEquals(told, sent);
+});

@@ -152,14 +152,24 @@ Deno.test("where no tokens are asked for each is refused, and a flood of them fi
   assertEquals(app.errors, []);
 });
 
-Deno.test("a token whose answer comes to nobody any more is no failure", async () => {
+Deno.test("an answer about who somebody is that comes when she has left is no failure", async () => {
   const answer = Promise.withResolvers<User>();
-  const app = new PlayedGateway({ resolveToken: () => answer.promise });
-  app.connect(undefined, "?v=2").send({ t: "auth", n: 1, k: "one" });
-  await app[Symbol.asyncDispose]();
-  answer.reject(new Error("The token service is down"));
+  const resolve = () => answer.promise;
+  await using byToken = new PlayedGateway({ resolveToken: resolve });
+  await using byRequest = new PlayedGateway({ resolveSubject: resolve });
+  const clients = [byToken, byRequest].map((app) => app.connect(undefined, "?v=2"));
+  clients[0]?.send({ t: "auth", n: 1, k: "one" });
+  for (const { events } of clients) events.closed(1006, "");
+  answer.reject(new Error("The user service is down"));
   await settle();
-  assertEquals(app.errors, []);
+  assertEquals([byToken.errors, byRequest.errors], [[], []]);
+});
+
+Deno.test("a subject may be null, where that is the application's word for a guest", async () => {
+  const guest: unknown = null;
+  await using app = new PlayedGateway({ resolveSubject: () => guest as User });
+  const client = app.connect(undefined, "?v=2");
+  assertEquals(client.socket.frames.map(({ t }) => t), ["welcome"]);
 });
 
 Deno.test("guarantee 7: a fresh subject has every channel asked again; what it may not hold ends", async () => {

@@ -160,6 +160,7 @@ Deno.test(
       await app.broadcaster.publish("c", { event: "n", data, id: `${id}` });
       const head = await client.read(bytes < 126 ? 2 : bytes < 65_536 ? 4 : 10);
       const view = new DataView(head.slice().buffer);
+      assertEquals(view.getUint8(1), bytes < 126 ? bytes : bytes < 65_536 ? 126 : 127);
       const length = bytes < 126
         ? view.getUint8(1)
         : bytes < 65_536
@@ -555,10 +556,16 @@ Deno.test("gateways on one server need paths of their own, and give them back", 
   for (const path of ["/chat", "/chat/rooms", "/"]) {
     assertThrows(() => attached(path), BroadcastConfigError, "give one another path");
   }
-  await chat?.close();
+  await chat?.[Symbol.asyncDispose]();
   await attached("/chat/rooms").close();
   attached("/chat");
   assertEquals(server.listenerCount("upgrade"), 2);
+  const none: unknown = {};
+  assertThrows(
+    () => attach(none as BroadcastGateway, server),
+    BroadcastConfigError,
+    "must be a BroadcastGateway",
+  );
 });
 
 Deno.test("what was asked before the server closed is answered whole", {

@@ -191,15 +191,15 @@ Deno.test("guarantee 7: a client publishes only where its channel's rule and the
 });
 
 Deno.test("publishing is denied without a rule for it, by anything but true, a throw or a time-out", async () => {
-  const answers: (() => unknown)[] = [
-    () => "true",
-    () => 1,
-    () => ({ authorized: true }),
-    () => {
+  const answers: [answer: () => unknown, failures: number][] = [
+    [() => "true", 0],
+    [() => 1, 0],
+    [() => ({ authorized: true }), 0],
+    [() => {
       throw new Error("Bug");
-    },
-    () => Promise.reject(new Error("Down")),
-    () => new Promise(() => {}),
+    }, 1],
+    [() => Promise.reject(new Error("Down")), 1],
+    [() => new Promise(() => {}), 1],
   ];
   await using none = new PlayedGateway();
   const denied = none.connect();
@@ -207,7 +207,7 @@ Deno.test("publishing is denied without a rule for it, by anything but true, a t
   await settle();
   assertEquals(denied.heard, [{ t: "err", c: "news", r: "publish denied" }]);
   assertEquals(none.errors, []);
-  for (const answer of answers) {
+  for (const [answer, failures] of answers) {
     await using played = new PlayedGateway({
       authorizationTimeoutMs: 5,
       allowClientPublish: answer as () => boolean,
@@ -220,6 +220,7 @@ Deno.test("publishing is denied without a rule for it, by anything but true, a t
     assertEquals(client.heard, [{ t: "err", c: "news", r: "publish denied" }]);
     await played.broadcaster.publish("news", { event: "n", data: "the server's" });
     assertEquals((await subscription.next()).value?.data, "the server's");
+    assertEquals(played.errors.length, failures);
   }
 });
 

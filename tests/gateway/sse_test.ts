@@ -265,6 +265,7 @@ Deno.test("a client that leaves leaves nothing behind", async () => {
   assertEquals([streams.gateway.clientCount, streams.gateway.channelCount], [1, 4]);
   await reader.leave();
   assertEquals([streams.gateway.clientCount, streams.gateway.channelCount], [0, 0]);
+  assertEquals(streams.disconnections.map(({ code }) => code), [1006]);
   assertEquals((await reader.say({ t: "sub", c: "a", n: 1 })).status, 404);
 });
 

@@ -52,7 +52,6 @@ export class Retry {
 
   /** It worked: the next wait is a short one again. */
   reset(): void {
-    this.stop();
     this.failed = 0;
   }
 

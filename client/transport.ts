@@ -5,8 +5,7 @@ export interface TransportEvents {
   /** A message came: the text of a frame, or of an array of frames. */
   message(data: unknown): void;
   /**
-   * It is over; a close code of the protocol, 1006 where nobody said one. Said once, and not at all
-   * after `close` was called.
+   * It is over; a close code of the protocol, 1006 where nobody said one. Said once.
    */
   closed(code: number, reason: string): void;
 }
@@ -15,7 +14,7 @@ export interface TransportEvents {
 export interface Transport {
   /** Takes a message to send; false if it is certain that it will not be sent. Never throws. */
   send(text: string): boolean;
-  /** Ends it, also while it opens. Says nothing from here on. Idempotent, never throws. */
+  /** Ends it, also while it opens. Nobody hears what it says from here on. Idempotent, never throws. */
   close(code: number, reason: string): void;
 }
 
@@ -55,7 +54,6 @@ export function openWebSocket(
       }
     },
     close(code, reason) {
-      socket.onmessage = socket.onclose = null;
       try {
         socket.close(code, reason);
       } catch {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   BroadcastClient,
   BroadcastClientError,
@@ -177,6 +177,18 @@ Deno.test("a listener that throws is reported and keeps nobody from being called
   assertEquals(played.errors[1]?.channel, "c");
 });
 
+Deno.test("a listener that throws at an event that is itself named error is reported, too", async () => {
+  using played = new PlayedClient();
+  played.client.channel("c").on("error", () => {
+    throw new Error("Bug of the page");
+  });
+  await played.welcome();
+  played.socket.receive({ t: "msg", c: "c", e: "error", d: 1, i: "1" });
+  assertEquals(played.errors.map(({ code, channel }) => [code, channel]), [
+    ["client.listener", "c"],
+  ]);
+});
+
 Deno.test("ok makes a channel live, once; a refusal is told with its reason", async () => {
   using played = new PlayedClient();
   const live: string[] = [];
@@ -194,6 +206,9 @@ Deno.test("ok makes a channel live, once; a refusal is told with its reason", as
     ["client.subscribe_refused", "b", "unauthorized"],
     ["client.publish_refused", "a", "publish denied"],
   ]);
+  // Revision 1 gives no verdict: a refusal holds as long as the connection.
+  await played.time.tick(60_000);
+  assertEquals(played.socket.frames, [sub("a"), sub("b")]);
   await played.loseAndRetry();
   assertEquals(a.subscribed, false);
   await played.welcome();
@@ -256,6 +271,7 @@ Deno.test("a ping is answered, what is no frame is told and ignored", async () =
   played.socket.receive({ t: "ping" });
   assertEquals(played.socket.frames, [{ t: "pong" }, { t: "pong" }]);
   assertEquals(played.errors.map(({ code }) => code), Array(4).fill("client.protocol"));
+  assertEquals(played.errors[0]?.message, "Cannot read a message: not JSON");
 });
 
 Deno.test("publishes wait in the outbox, in order, up to its limit; subscriptions never do", async () => {
@@ -265,8 +281,8 @@ Deno.test("publishes wait in the outbox, in order, up to its limit; subscription
   played.socket.drop();
   for (const d of [1, 2, 3]) channel.publish("n", d);
   for (let i = 0; i < 10; i++) played.client.channel("d" + i);
-  assertEquals(played.errors.map(({ code, reason }) => [code, reason]), [
-    ["client.publish_refused", "outbox full"],
+  assertEquals(played.errors.map(({ code, channel, reason }) => [code, channel, reason]), [
+    ["client.publish_refused", "c", "outbox full"],
   ]);
   await played.time.tick(10_000);
   await played.welcome();
@@ -297,15 +313,29 @@ Deno.test("what can never be published is thrown where it is tried", () => {
     ["a\nb", 1, "an event name is"],
     ["n", circular, "data must be a JSON value"],
     ["n", 1n, "data must be a JSON value"],
+    ["n", () => {}, "data must be a JSON value"],
     ["n", "ä".repeat(50), "at most 100 bytes"],
   ];
   for (const [event, data, rule] of cases) {
     const error = assertThrows(() => channel.publish(event, data), BroadcastClientError, rule);
     assertEquals(error.code, "client.config");
   }
+  const unfit = assertThrows(() => channel.publish("n", circular), BroadcastClientError);
+  assert(unfit.cause instanceof TypeError);
   for (const name of ["", "no spaces", "private\u2010x", "x".repeat(201)]) {
     assertThrows(() => played.client.channel(name), BroadcastClientError, "a channel name is");
   }
+});
+
+Deno.test("a publish may be as large as told, counted as it is sent", async () => {
+  const frame = { t: "pub", c: "c", e: "n", d: "ä", n: 2, i: "x" };
+  const maxFrameBytes = new TextEncoder().encode(JSON.stringify(frame)).length;
+  using played = new PlayedClient({ maxFrameBytes });
+  await played.welcome2();
+  const channel = played.client.channel("c");
+  channel.publish("n", "ä", { id: "x" });
+  assertEquals<unknown>(played.sent("pub"), frame);
+  assertThrows(() => channel.publish("n", "äa", { id: "x" }), BroadcastClientError, "at most");
 });
 
 Deno.test("states: connecting, connected, reconnecting, connected, disconnected", async () => {
@@ -448,7 +478,20 @@ Deno.test("an async listener that rejects is reported like one that throws", asy
   await played.welcome();
   played.socket.receive({ t: "msg", c: "c", e: "n", d: 1, i: "1" });
   await settle();
-  assertEquals(played.errors.map(({ cause }) => cause), [bug, bug]);
+  assertEquals(played.errors.map(({ message, cause }) => [message, cause]), [
+    ['Cannot finish a listener of "open": it threw', bug],
+    ['Cannot finish a listener of "n": it threw', bug],
+  ]);
+});
+
+Deno.test("a listener of errors that rejects is not told of that, for ever", async () => {
+  using played = new PlayedClient();
+  let calls = 0;
+  played.client.on("error", () => calls++ === 0 ? Promise.reject(new Error("Bug")) : undefined);
+  await played.welcome();
+  played.socket.receive("no frame");
+  await settle();
+  assertEquals([calls, played.errors.length], [1, 1]);
 });
 
 Deno.test("an attempt that failed at once says nothing about the next one", async () => {
@@ -479,8 +522,8 @@ Deno.test("options: what can never work is refused with the rule", () => {
     [{}, "there is no page to take the host from"],
     [{ url: "/live" }, "there is no page"],
     [{ url: "ws://x", autoConect: true }, 'unknown option "autoConect"'],
-    [{ url: "ws://x", autoConnect: 1 }, "must be of type boolean"],
-    [{ url: "ws://x", outboxLimit: -1 }, "from 0"],
+    [{ url: "ws://x", autoConnect: 1 }, 'must be of type boolean, got "1"'],
+    [{ url: "ws://x", outboxLimit: -1 }, 'must be from 0 to Infinity, got "-1"'],
     [{ url: "ws://x", reconnectMaxDelayMs: NaN }, "from 0"],
     [{ url: "ws://x", connectTimeoutMs: 1e12 }, "from 1"],
     [{ url: "ws://x", maxSilenceMs: Infinity }, "from 1 to 2147483647"],
@@ -501,6 +544,19 @@ Deno.test("options: what can never work is refused with the rule", () => {
       rule,
     );
     assertEquals(error.code, "client.config");
+  }
+});
+
+Deno.test("options: the bounds themselves are taken, and undefined is not given", () => {
+  for (
+    const options of [
+      { connectTimeoutMs: 1, reconnectInitialDelayMs: 0, outboxLimit: 0 },
+      { maxSilenceMs: 2 ** 31 - 1, outboxLimit: Infinity },
+      { url: "ws://x", maxSilenceMs: undefined, getToken: undefined, transports: undefined },
+    ]
+  ) {
+    using played = new PlayedClient(options);
+    assertEquals(played.opened, 1);
   }
 });
 
@@ -525,6 +581,23 @@ Deno.test("a socket that cannot be made ends in one clear error, not in a loop",
   await played.time.tick(60_000);
   assertEquals(played.client.state, "disconnected");
   assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
-  assertStringIncludes(played.errors[0]?.message ?? "", "ws://fake/_broadcast");
+  assertEquals(
+    played.errors[0]?.message,
+    "Cannot connect to ws://fake/_broadcast?v=2: the transport failed",
+  );
   assert(played.errors[0]?.cause instanceof SyntaxError);
+  assertEquals(played.closes, [{ code: 1008, willReconnect: false }]);
+});
+
+Deno.test("where there is another transport, a socket that cannot be made is not the end", async () => {
+  using played = new PlayedClient({
+    transports: ["websocket", "sse"],
+    webSocketFactory: () => {
+      throw new SyntaxError("Bad URL");
+    },
+  });
+  const reasons: string[] = [];
+  played.client.on("reconnecting", ({ reason }) => reasons.push(reason));
+  await settle();
+  assertEquals([played.client.state, reasons], ["reconnecting", ["the transport failed"]]);
 });

@@ -78,6 +78,7 @@ Deno.test("a refused token is asked for once more, and then it is over, with one
   assertEquals(played.errors.map(({ code, reason }) => [code, reason]), [
     ["client.connection_refused", "unauthorized"],
   ]);
+  assertEquals(played.closes, [{ code: 4000, willReconnect: false }]);
 });
 
 Deno.test("a connection that was closed for good is tried once more with a fresh token", async () => {
@@ -103,6 +104,18 @@ Deno.test("a server that cannot check a token now is asked later", async () => {
   }
 });
 
+Deno.test("exp: a server that cannot check the fresh token now is left, and asked later", async () => {
+  using played = new PlayedClient({ getToken: tokens().getToken });
+  await settle();
+  await played.welcome2();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  const { n } = played.sent("auth");
+  played.socket.receive({ t: "err", c: "", n, r: "failed", k: "failed", w: "backoff" });
+  assertEquals(played.closes, [{ code: 4100, willReconnect: true }]);
+});
+
 Deno.test("a token that cannot be had is asked for again later, and told", async () => {
   let fails = true;
   using played = new PlayedClient({
@@ -110,7 +123,9 @@ Deno.test("a token that cannot be had is asked for again later, and told", async
   });
   await settle();
   assertEquals([played.client.state, played.opened], ["reconnecting", 0]);
-  assertEquals(played.errors.map(({ code }) => code), ["client.token"]);
+  assertEquals(played.errors.map(({ code, message }) => [code, message]), [
+    ["client.token", "Cannot connect to ws://fake/_broadcast?v=2: getToken failed"],
+  ]);
   fails = false;
   await played.time.tick(10_000);
   await played.welcome2();
@@ -162,6 +177,22 @@ Deno.test("exp: a client without tokens has nothing to say to it", async () => {
   assertEquals([played.socket.frames, played.client.connected], [[], true]);
 });
 
+// Platforms refuse to close a socket with a code that is the network's, and would leave it open.
+Deno.test("exp: where no fresh token can be had, the connection is left by the client's own code", async () => {
+  let fails = false;
+  using played = new PlayedClient({
+    getToken: () => fails ? Promise.reject(new Error("offline")) : "t",
+  });
+  await settle();
+  await played.welcome2();
+  played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
+  fails = true;
+  played.socket.receive({ t: "exp", s: 30 });
+  await settle();
+  assertEquals(played.socket.closed, { code: 1000, reason: "client left" });
+  assertEquals(played.closes, [{ code: 1006, willReconnect: true }]);
+});
+
 Deno.test("exp: what is unacknowledged is not sent again, and the connection is not told as new", async () => {
   const { getToken } = tokens();
   using played = new PlayedClient({ getToken });
@@ -175,6 +206,15 @@ Deno.test("exp: what is unacknowledged is not sent again, and the connection is 
   await settle();
   played.socket.receive({ t: "ok", c: "", n: played.sent("auth").n });
   assertEquals([played.allSent("pub").length, opened], [1, 1]);
+});
+
+Deno.test("a connection that broke leaves the next refusal its second chance", async () => {
+  const source = tokens();
+  using played = new PlayedClient({ getToken: source.getToken });
+  await settle();
+  await played.loseAndRetry(1006);
+  await played.loseAndRetry(4001);
+  assertEquals([played.client.state, source.count], ["reconnecting", 3]);
 });
 
 Deno.test("a token that was accepted gives the next refusal its second chance", async () => {

@@ -32,6 +32,41 @@ Deno.test("the wait doubles while attempts fail", async () => {
   assertEquals(played.delaysMs, [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000]);
 });
 
+Deno.test("a break is told with its code and reason, each attempt with its number, wait and cause", async () => {
+  using _chance = withRandom(1);
+  using played = new PlayedClient();
+  const told: unknown[] = [];
+  for (const event of ["open", "state", "close", "reconnecting"] as const) {
+    played.client.on(event, (info) => told.push(info));
+  }
+  await played.welcome("7");
+  played.socket.drop(1012, "restart");
+  await played.time.tick(250);
+  played.socket.drop(1006, "refused");
+  assertEquals(told, [
+    { old: "connecting", new: "connected" },
+    { id: "7" },
+    { old: "connected", new: "reconnecting" },
+    { code: 1012, reason: "restart", willReconnect: true },
+    { attempt: 1, delayMs: 250, reason: "restart" },
+    { attempt: 2, delayMs: 500, reason: "refused" },
+  ]);
+});
+
+Deno.test("a socket that gives neither code nor reason: what its error said is the reason", async () => {
+  using played = new PlayedClient();
+  const reasons: string[] = [];
+  played.client.on("close", ({ reason }) => reasons.push(reason));
+  for (const message of ["no route", undefined]) {
+    await played.welcome();
+    // Browsers do not say what went wrong, other runtimes do.
+    if (message) played.socket.onerror?.({ message } as never);
+    await played.loseAndRetry(0);
+  }
+  assertEquals(reasons, ["no route", ""]);
+  assertEquals(played.closes.map(({ code }) => code), [1006, 1006]);
+});
+
 // The wait was once reset by open: a server that accepts and drops was hammered.
 Deno.test("open does not reset the wait, welcome does", async () => {
   using _chance = withRandom(1);
@@ -52,12 +87,15 @@ Deno.test("the close code decides: never, with backoff, or at once", async () =>
   for (const code of [1008, 1009, 4000, 4099]) {
     using played = new PlayedClient();
     await played.welcome();
-    await played.loseAndRetry(code);
+    played.socket.drop(code, "because");
     await played.time.tick(60_000);
     assertEquals(played.client.state, "disconnected");
     assertEquals(played.opened, 1);
     assertEquals(played.closes, [{ code, willReconnect: false }]);
-    assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
+    assertEquals(played.errors.map(({ code, message }) => [code, message]), [[
+      "client.connection_refused",
+      `Cannot connect to ws://fake/_broadcast?v=2: the server said ${code} because`,
+    ]]);
   }
   for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4100, 4199, 4999, 0]) {
     using played = new PlayedClient();
@@ -82,6 +120,10 @@ Deno.test("after too many failed attempts it gives up, with one error", async ()
   assertEquals(played.errors.map(({ code }) => code), ["client.connection_refused"]);
   assertEquals(played.closes, [{ code: 1006, willReconnect: false }]);
   assertEquals(played.time.pendingTimers, 0);
+  // Who connects anew has all of them again.
+  played.client.connect();
+  for (let attempt = 0; attempt < 2; attempt++) await played.loseAndRetry();
+  assertEquals([played.client.state, played.opened], ["reconnecting", 6]);
 });
 
 Deno.test("a server that accepts and says nothing is given up after a time", async () => {
@@ -197,8 +239,9 @@ Deno.test("whoever comes back asks for a sign of life, and does not wait long fo
     using played = new PlayedClient();
     await played.welcome2("1", 30_000);
     page.dispatch(type);
-    assertEquals(played.allSent("unsub").map(({ c }) => c), [""], type);
-    played.socket.receive({ t: "ok", c: "", n: played.sent("unsub").n });
+    // A gateway answers only what has a number; this one belongs to no channel's request.
+    assertEquals(played.allSent("unsub"), [{ t: "unsub", c: "", n: 0 }], type);
+    played.socket.receive({ t: "ok", c: "", n: 0 });
     await played.time.tick(6_000);
     assertEquals(played.client.connected, true, type);
     page.dispatch(type);
@@ -220,20 +263,30 @@ Deno.test("whoever asks again and again for a sign of life does not wait longer 
   assertEquals(played.closes, [{ code: 4102, willReconnect: true }]);
 });
 
-Deno.test("in a page, an error that nobody listens for shows up as if it was thrown", () => {
+Deno.test("in a page, an error that nobody listens for, or well, shows up as if it was thrown", () => {
   const { reportError } = globalThis;
   const reported: unknown[] = [];
-  globalThis.reportError = (error) => void reported.push(error);
+  globalThis.reportError = (error) => {
+    if (error instanceof BroadcastClientError) reported.push([error.code, error.channel]);
+  };
+  const listeners = {
+    unheard: undefined,
+    heard: () => {},
+    thrown: () => {
+      throw new Error("Bug of the page");
+    },
+  };
   try {
     using _page = withPage();
-    for (const isHeard of [false, true]) {
+    for (const [name, listener] of Object.entries(listeners)) {
       const { webSocketFactory } = new FakeNetwork();
       using client = new BroadcastClient({ url: "ws://fake/", webSocketFactory, outboxLimit: 0 });
-      if (isHeard) client.on("error", () => {});
-      client.channel("c").publish("n", 1);
+      if (listener) client.on("error", listener);
+      client.channel(name).publish("n", 1);
     }
-    assertEquals(reported.map((error) => error instanceof BroadcastClientError && error.code), [
-      "client.publish_refused",
+    assertEquals(reported, [
+      ["client.publish_refused", "unheard"],
+      ["client.listener", undefined],
     ]);
   } finally {
     globalThis.reportError = reportError;
@@ -264,6 +317,18 @@ Deno.test("a clock that was set back asks for a sign of life as well", async () 
   await played.time.tick(15_000);
   assertEquals(played.allSent("unsub").length, 1);
   assertEquals(played.client.connected, false);
+});
+
+Deno.test("a clock that was set back makes no second connection of an attempt that is under way", async () => {
+  using page = withPage();
+  using played = new PlayedClient();
+  await played.loseAndRetry();
+  // The clock alone: timers go on as they did.
+  const { now } = Date;
+  Date.now = () => now() - 3_600_000;
+  page.dispatch("online");
+  await played.time.tick(5_000);
+  assertEquals(played.opened, 2);
 });
 
 Deno.test("a hidden page is not looked after, but its network is", async () => {
@@ -337,8 +402,7 @@ Deno.test("a wait that was called off is not cut short any more", async () => {
   }
 });
 
-Deno.test("after disconnect nothing of the page is listened to", async () => {
-  using _page = withPage();
+Deno.test("without a page nothing is listened to, and with one nothing after disconnect", async () => {
   const { addEventListener } = globalThis;
   const signals: (AbortSignal | undefined)[] = [];
   globalThis.addEventListener = (
@@ -347,6 +411,9 @@ Deno.test("after disconnect nothing of the page is listened to", async () => {
     options?: boolean | AddEventListenerOptions,
   ) => void signals.push(typeof options === "object" ? options.signal : undefined);
   try {
+    using _elsewhere = new PlayedClient();
+    assertEquals(signals, []);
+    using _page = withPage();
     using played = new PlayedClient();
     await played.welcome();
     assertEquals(signals.map((signal) => signal?.aborted), [false, false, false]);

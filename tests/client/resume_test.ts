@@ -59,7 +59,7 @@ Deno.test("who has not seen one event resumes too, from the position of ok", asy
   await played.loseAndRetry();
   await played.welcome2();
   assertEquals(played.sent("sub"), sub(2, { e: "E", o: 5 }));
-  played.ok({ o: 5, r: "ok", m: 0 });
+  played.ok({ o: 5, r: "ok" });
   played.event(6);
   assertEquals(played.told, ["recovered 0", 6]);
 });
@@ -165,8 +165,9 @@ Deno.test("a late answer to an older request does not touch the newer one", asyn
   played.socket.receive({ t: "gone", c: "c", r: "no", k: "no", w: "never" });
   assertEquals([second.subscribed, heard, played.errors], [false, [], []]);
   played.socket.receive({ t: "ok", c: "c", n: newer, p: { e: "E", o: 2 }, r: "none" });
+  played.socket.receive({ t: "err", c: "c", n: older, r: "no", k: "no", w: "never" });
   played.event(3);
-  assertEquals([second.subscribed, heard], [true, [3]]);
+  assertEquals([second.subscribed, heard, played.errors], [true, [3], []]);
 });
 
 Deno.test("mount, unmount, mount costs no traffic, and the position is kept", async () => {
@@ -193,6 +194,19 @@ Deno.test("ready tells the position behind which events come", async () => {
   assertEquals(await first.ready, { epoch: "E", offset: 5 });
   played.event(6);
   assertEquals(await played.client.channel("c").ready, { epoch: "E", offset: 6 });
+});
+
+Deno.test("with each event its id and offset are told, to who listens to one or to all", async () => {
+  using played = new PlayedClient();
+  const channel = played.client.channel("c");
+  const told: unknown[] = [];
+  channel.on("n", (data, info) => told.push([data, info]));
+  channel.on("*", (event, data, info) => told.push([event, data, info]));
+  await played.welcome2();
+  played.ok({ o: 5 });
+  played.event(6);
+  const info = { id: "id6", offset: 6 };
+  assertEquals(told, [[6, info], ["n", 6, info]]);
 });
 
 Deno.test("after: a page that loaded a state goes on from its position", async () => {
@@ -312,6 +326,7 @@ Deno.test("bye: back after its time, not before, and resumed", async () => {
   const { socket } = played;
   socket.receive({ t: "bye", r: "draining", ms: 3_000 });
   assertEquals([gone, socket.closed?.code], [["draining"], 1000]);
+  assertEquals(played.closes, [{ code: 1000, willReconnect: true }]);
   await played.time.tick(2_999);
   assertEquals(played.opened, 1);
   await played.time.tick(1);

@@ -215,11 +215,15 @@ for (const transport of ["websocket", "sse"] as const satisfies readonly Transpo
 
 Deno.test("where no WebSocket can be opened the client goes on over server-sent events", async () => {
   await using site = await serve();
+  let sockets = 0;
   using told = new Told({
     url: site.url,
     transports: ["websocket", "sse"],
     // As behind a proxy that knows no WebSockets.
-    webSocketFactory: (url) => new WebSocket(url.replace("/_broadcast", "/nowhere")),
+    webSocketFactory: (url) => {
+      sockets++;
+      return new WebSocket(url.replace("/_broadcast", "/nowhere"));
+    },
   }).hold("a");
   await told.until("live a");
   await site.publish("a", 1);
@@ -229,4 +233,5 @@ Deno.test("where no WebSocket can be opened the client goes on over server-sent 
   await site.publish("a", 2);
   await told.until("a: 2");
   assertEquals(told.events("a"), ["a: 1", "a: 2"]);
+  assertEquals(sockets, 2);
 });

@@ -212,10 +212,52 @@ Deno.test("a stream is read whatever its line ends are and wherever it is cut", 
   }
 });
 
+Deno.test("a stream is asked for with the page's cookies and uncached; leaving calls it off", async () => {
+  const asked = Promise.withResolvers<[unknown, RequestInit | undefined]>();
+  using _ = answerWith((url, init) => {
+    asked.resolve([url, init]);
+    return new Promise((_, reject) =>
+      init?.signal?.addEventListener("abort", () => reject(init?.signal?.reason))
+    );
+  });
+  const heard = new Heard("wss://fake/live/?room=1&v=2");
+  const [url, init] = await asked.promise;
+  assertEquals(String(url), "https://fake/live/sse?room=1&v=2&ids=no");
+  assertEquals([init?.credentials, init?.cache], ["include", "no-store"]);
+  assertEquals(new Headers(init?.headers).get("accept"), "text/event-stream");
+  assertEquals(init?.signal?.aborted, false);
+  heard.transport.close(1000, "");
+  assertEquals([init?.signal?.aborted, heard.closed], [true, undefined]);
+});
+
+// An abort alone does not always reach a stream that is being read.
+Deno.test("a stream is read no more once its client left, or its uplink was refused", async () => {
+  for (const leave of ["close", "refused"]) {
+    const cancelled = Promise.withResolvers<void>();
+    using _ = answerWith((_, init) =>
+      init?.method === "POST" ? new Response("", { status: 403 }) : new Response(
+        new ReadableStream({
+          start: (stream) =>
+            stream.enqueue(new TextEncoder().encode('data: {"t":"welcome","up":"x","max":1}\n\n')),
+          cancel: () => cancelled.resolve(),
+        }),
+      )
+    );
+    const heard = new Heard("ws://fake/");
+    await heard.frame("welcome");
+    if (leave === "close") heard.transport.close(1000, "");
+    else heard.say({ t: "sub", c: "a", n: 1 });
+    await cancelled.promise;
+    assertEquals(heard.closed, leave === "close" ? undefined : { code: 1006, reason: "HTTP 403" });
+  }
+});
+
 /** Takes the place of `fetch`: a network puts chunks together as it likes. */
-function answerWith(answer: () => Response): Disposable {
+function answerWith(
+  answer: (...request: Parameters<typeof fetch>) => Response | Promise<Response>,
+): Disposable {
   const { fetch } = globalThis;
-  globalThis.fetch = () => Promise.resolve(answer());
+  globalThis.fetch = async (...request) => await answer(...request);
   return {
     [Symbol.dispose]: () => {
       globalThis.fetch = fetch;

@@ -75,7 +75,6 @@ export function openEventStream(url: string, events: TransportEvents): Transport
       const lines = (rest + read.value).split(/\r\n|\n|\r(?!$)/);
       rest = lines.pop() ?? "";
       for (const line of lines) {
-        if (isOver) return;
         const [, name, value = ""] = /^([^:]*):? ?(.*)/s.exec(line) ?? [];
         if (line === "") {
           if (data !== undefined) receive(event, data);

@@ -518,7 +518,7 @@ Deno.test("an attempt that failed at once says nothing about the next one", asyn
 
 Deno.test("options: what can never work is refused with the rule", () => {
   const cases: [unknown, string][] = [
-    [{ url: "ftp://x" }, "must start with ws:"],
+    [{ url: "ftp://x" }, 'take the host from, got "ftp://x"'],
     [{}, "there is no page to take the host from"],
     [{ url: "/live" }, "there is no page"],
     [{ url: "ws://x", autoConect: true }, 'unknown option "autoConect"'],

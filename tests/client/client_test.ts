@@ -569,6 +569,20 @@ Deno.test("the url: http becomes ws, a URL object will do, a hash goes", () => {
   assertEquals(opened(new URL("http://localhost:8000/live#x")), "ws://localhost:8000/live?v=2");
 });
 
+Deno.test("the url: in a page a path is enough, or nothing", () => {
+  const setLocation = (value?: { origin: string }) =>
+    Object.defineProperty(globalThis, "location", { value, configurable: true });
+  setLocation({ origin: "https://app.example" });
+  try {
+    for (const [url, opened] of [["/live", "/live"], [undefined, "/_broadcast"]]) {
+      using played = new PlayedClient({ url });
+      assertEquals(played.socket.url, `wss://app.example${opened}?v=2`);
+    }
+  } finally {
+    setLocation();
+  }
+});
+
 Deno.test("a socket that cannot be made ends in one clear error, not in a loop", async () => {
   using played = new PlayedClient({
     // No token helps.

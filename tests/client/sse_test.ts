@@ -234,24 +234,28 @@ Deno.test("a stream is asked for with the page's cookies and uncached; leaving c
 });
 
 // An abort alone does not always reach a stream that is being read.
-Deno.test("a stream is read no more once its client left, or its uplink was refused", async () => {
-  for (const leave of ["close", "refused"]) {
+Deno.test("a stream is read no more once it was left, its uplink refused, or its server silent", async () => {
+  const welcome = new TextEncoder().encode('data: {"t":"welcome","up":"x","max":1}\n\n');
+  for (const end of ["left", "refused", "silent"]) {
     const cancelled = Promise.withResolvers<void>();
-    using _ = answerWith((_, init) =>
-      init?.method === "POST" ? new Response("", { status: 403 }) : new Response(
-        new ReadableStream({
-          start: (stream) =>
-            stream.enqueue(new TextEncoder().encode('data: {"t":"welcome","up":"x","max":1}\n\n')),
-          cancel: () => cancelled.resolve(),
-        }),
-      )
-    );
+    const stream = new ReadableStream({
+      start: (controller) => controller.enqueue(welcome),
+      cancel: () => cancelled.resolve(),
+    });
+    const answers = { GET: new Response(stream), POST: new Response("", { status: 403 }) };
+    using _ = answerWith((_, { method = "GET" } = {}) => {
+      if (method === "GET") return answers.GET;
+      return end === "silent" ? new Promise(() => {}) : answers.POST;
+    });
     const heard = new Heard("ws://fake/");
     await heard.frame("welcome");
-    if (leave === "close") heard.transport.close(1000, "");
-    else heard.say({ t: "sub", c: "a", n: 1 });
+    if (end !== "left") heard.say({ t: "sub", c: "a", n: 1 });
+    if (end !== "refused") heard.transport.close(end === "left" ? 1000 : 4102, "");
     await cancelled.promise;
-    assertEquals(heard.closed, leave === "close" ? undefined : { code: 1006, reason: "HTTP 403" });
+    assertEquals(
+      heard.closed,
+      end === "refused" ? { code: 1006, reason: "HTTP 403" } : undefined,
+    );
   }
 });
 

@@ -323,7 +323,11 @@ Deno.test("what can never be published is thrown where it is tried", () => {
   const unfit = assertThrows(() => channel.publish("n", circular), BroadcastClientError);
   assert(unfit.cause instanceof TypeError);
   for (const name of ["", "no spaces", "private\u2010x", "x".repeat(201)]) {
-    assertThrows(() => played.client.channel(name), BroadcastClientError, "a channel name is");
+    const hold = () => played.client.channel(name);
+    assertEquals(
+      assertThrows(hold, BroadcastClientError, "a channel name is").code,
+      "client.config",
+    );
   }
 });
 

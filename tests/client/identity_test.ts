@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { settle } from "@airwave/broadcast/testing";
 import { PlayedClient } from "./harness.ts";
 
@@ -145,6 +145,10 @@ Deno.test("a client that gives up says so, also where it was the token that coul
     ["client.token", offline],
     ["client.connection_refused", offline],
   ]);
+  assertStringIncludes(
+    played.errors[1]?.message ?? "",
+    "too many attempts failed, the last with 1006 getToken failed",
+  );
 });
 
 Deno.test("a token that comes too late is not used", async () => {

@@ -376,6 +376,7 @@ Deno.test("a publish whose turn does not come in time hears how many wait", asyn
     return await run();
   });
   const node = stage.node({ sql, listen: false, timeoutMs: 4_000 });
+  await node.publish("c", event("makes the tables"));
   const all = Array.from({ length: 8_000 }, (_, i) => node.publish("c", event(`${i}`)));
   const outcomes = await Promise.allSettled(all);
   // The statement whose events nobody waits for any more is still being held back.
@@ -476,7 +477,7 @@ Deno.test("any JSON passes, U+0000 in it too; names that cannot be stored are re
 
 Deno.test("events larger than one read are read in slices, live and from history", async () => {
   await using stage = new Stage(server);
-  const [a, b] = stage.nodes();
+  const [a, b] = stage.nodes({ timeoutMs: 60_000 });
   const witness = await Witness.on(b, ["x", "y"]);
   const { position } = await b.subscribe("x").ready;
   const ids = Array.from({ length: 12 }, (_, i) => `${i}`);

@@ -37,7 +37,7 @@ Deno.test("connections are encrypted where the URL says so, and checked, and gon
     new PostgresBroadcaster({
       url: `${server.url.replace("127.0.0.1", "localhost")}?sslmode=${mode}`,
       prefix: "encrypted",
-      timeoutMs: 3_000,
+      timeoutMs: 10_000,
     });
   {
     await using node = at("require");

@@ -84,7 +84,7 @@ Deno.test("what Redis refused is printed without the data that it refused", asyn
 
 Deno.test("every publish whose time is over says what Redis answered, also those that waited for another", async () => {
   await using redis = await told("CONFIG", "SET", "min-replicas-to-write", "1");
-  await using broadcaster = new RedisBroadcaster({ url: redis.url, prefix: "a", timeoutMs: 300 });
+  await using broadcaster = new RedisBroadcaster({ url: redis.url, prefix: "a", timeoutMs: 1_500 });
   const publish = () => broadcaster.publish("chat", { event: "message", data: 1 });
   for (const message of await Promise.all([publish, publish, publish].map(messageOf))) {
     assertMatch(message, /NOREPLICAS/);

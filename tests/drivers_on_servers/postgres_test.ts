@@ -405,6 +405,17 @@ Deno.test("a publish whose turn does not come in time hears how many wait, also 
   assertMatch(error.message, /^Cannot publish on channel "c": Too slow: \d+ events wait for Postg/);
 });
 
+Deno.test("an order that PostgreSQL rolls back for another node's is written once more", async () => {
+  await using stage = new Stage(server);
+  let writes = 0;
+  const sql = tapped(stage.sql, (statement, run) => {
+    if (!/^select .*_lease"\(/.test(statement) || ++writes > 1) return run();
+    return Promise.reject(Object.assign(new Error("could not serialize"), { code: "40001" }));
+  });
+  await stage.node({ sql }).disconnect({ user: "ada" });
+  assertEquals(writes, 2);
+});
+
 Deno.test("what commits late is read, though later commits were read before", async () => {
   await using stage = new Stage(server);
   const node = stage.node({ listen: false, pollIntervalMs: 5 });

@@ -20,19 +20,17 @@ export function upgradeWebSocket(
   }
   const { socket, response } = Deno.upgradeWebSocket(request);
   socket.binaryType = "arraybuffer";
-  socket.onopen = () => {
-    // What this closure holds, the request and all that belongs to it, is let go with it.
-    socket.onopen = null;
-    listen(socket, open(socket));
-  };
-  socket.onerror = ignore;
+  // Listeners, as Deno keeps four objects for a handler like `onmessage` beside what a listener takes.
+  // What the first one holds, the request and all that belongs to it, is let go with it.
+  socket.addEventListener("open", () => listen(socket, open(socket)), { once: true });
+  socket.addEventListener("error", ignore);
   return response;
 }
 
 function listen(socket: WebSocket, events: SocketEvents): void {
-  socket.onmessage = ({ data }) => events.message(data);
+  socket.addEventListener("message", ({ data }) => events.message(data));
   // After an abrupt drop Deno says 0, which is no close code.
-  socket.onclose = ({ code, reason }) => events.closed(code || 1006, reason);
+  socket.addEventListener("close", ({ code, reason }) => events.closed(code || 1006, reason));
 }
 
 /** A `close` event follows every error and says more. */

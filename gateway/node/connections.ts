@@ -47,6 +47,9 @@ export class Connections implements SocketHost {
   add(stream: Duplex, answer: Buffer): NodeSocket {
     const socket = new NodeSocket(stream, answer, this);
     this.#sockets.set(stream, socket);
+    // Node's own listener does nothing on a server, whose streams may be half open. With the last one
+    // Node drops their table, which has grown while it read the request.
+    if (stream.listenerCount("end") === 1) stream.removeAllListeners("end");
     const { data, end, close } = this.#listeners;
     stream.on("data", data).on("end", end).on("close", close).on("error", ignore);
     return socket;

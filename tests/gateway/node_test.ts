@@ -10,7 +10,7 @@ import { attach, serve, type ServeOptions } from "@airwave/broadcast/node";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { Duplex } from "node:stream";
 import { Connections } from "../../gateway/node/connections.ts";
 import { publishUntilEnded } from "./harness.ts";
@@ -129,6 +129,16 @@ class BareClient implements Disposable {
     this.#bytes = new Uint8Array([...this.#bytes, ...buffer.subarray(0, length)]);
     return true;
   }
+}
+
+/** Has a server listen; the port. */
+function listen(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : 0);
+    });
+  });
 }
 
 function indexOf(bytes: Uint8Array, part: Uint8Array): number {
@@ -526,12 +536,7 @@ Deno.test("attached to a server, it leaves other paths to the others, and the se
     // Not at once: what answers for it would be first.
     setTimeout(() => socket.end("HTTP/1.1 418 I am another\r\n\r\n", () => socket.destroy()));
   });
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
-  });
+  const port = await listen(server);
   using other = await BareClient.connect(port, {}, "/other");
   assertEquals((await other.readAll()).startsWith("HTTP/1.1 418 "), true);
   const socket = new WebSocket(`ws://127.0.0.1:${port}/_broadcast`);
@@ -586,6 +591,21 @@ Deno.test("what was asked before the server closed is answered whole", {
   finish.resolve();
   assertEquals(await (await answer).text(), "whole");
   await closed;
+});
+
+Deno.test("who else listens to a connection still hears of its end", { timeout }, async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  await using gateway = new BroadcastGateway({ broadcaster });
+  const heard = Promise.withResolvers<void>();
+  const server = createServer().on("connection", (stream) => stream.on("end", heard.resolve));
+  await using _ = attach(gateway, server);
+  const port = await listen(server);
+  using client = await BareClient.connect(port);
+  await client.readUntil('"welcome"');
+  await client.closeWrite();
+  await heard.promise;
+  await client.readAll();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 Deno.test("a signal closes the server, once, and close() is idempotent", { timeout }, async () => {

@@ -1,3 +1,5 @@
+import { monotonicMs } from "./monotonic_ms.ts";
+
 /** How often something may happen: `burst` at once, then `perSecond` on average. */
 export interface RateLimit {
   /** Most at once. */
@@ -10,19 +12,17 @@ export interface RateLimit {
 export class TokenBucket {
   readonly #limit: RateLimit;
   #tokens: number;
-  #filledAtMs: number;
+  #filledAtMs = monotonicMs();
 
   constructor(limit: RateLimit) {
     this.#limit = limit;
     this.#tokens = limit.burst;
-    this.#filledAtMs = Date.now();
   }
 
   /** Takes one token; false if there is none. */
   take(): boolean {
-    const nowMs = Date.now();
-    // The system's clock may be set back; that must not take tokens away.
-    const elapsedMs = Math.max(0, nowMs - this.#filledAtMs);
+    const nowMs = monotonicMs();
+    const elapsedMs = nowMs - this.#filledAtMs;
     this.#filledAtMs = nowMs;
     this.#tokens = Math.min(
       this.#limit.burst,

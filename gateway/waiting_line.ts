@@ -1,3 +1,5 @@
+import { monotonicMs } from "./monotonic_ms.ts";
+
 /** How much longer one may wait than it should, as a part of that, to be told together with others. */
 const SLACK = 1 / 256;
 
@@ -19,7 +21,7 @@ export class WaitingLine<Item> {
 
   /** Puts one that does not wait here at the end. */
   add(item: Item): void {
-    this.#sinceMs.set(item, nowMs());
+    this.#sinceMs.set(item, monotonicMs());
     this.#timer ??= setTimeout(this.#onTimer, this.#waitMs);
   }
 
@@ -32,7 +34,7 @@ export class WaitingLine<Item> {
 
   readonly #onTimer = (): void => {
     for (const [item, sinceMs] of this.#sinceMs) {
-      const leftMs = sinceMs + this.#waitMs - nowMs();
+      const leftMs = sinceMs + this.#waitMs - monotonicMs();
       if (leftMs > 0) {
         clearTimeout(this.#timer);
         this.#timer = setTimeout(this.#onTimer, Math.ceil(Math.max(leftMs, this.#waitMs * SLACK)));
@@ -43,9 +45,4 @@ export class WaitingLine<Item> {
     }
     this.#timer = undefined;
   };
-}
-
-/** Not the time of day, which may be set while something waits. Whole, as it is kept many times. */
-function nowMs(): number {
-  return Math.round(performance.now());
 }

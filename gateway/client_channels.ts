@@ -89,7 +89,8 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
 
   live(channel: HeldChannel, { position, recovery, missed }: SubscriptionStart): void {
     this.#host.subscribed(channel.name);
-    const requests = channel.requests.splice(0);
+    const { requests = [] } = channel;
+    channel.requests = undefined;
     for (const request of requests) {
       // Who asked from another position than the first was not resumed from there.
       const isResumed = isSamePosition(request.p, requests[0]?.p);
@@ -134,7 +135,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
 
   /** The client does not hold the channel, or not any more. */
   over(channel: HeldChannel, reason: ErrReason): void {
-    const { name, isLive, requests } = channel;
+    const { name, isLive, requests = [] } = channel;
     this.#release(channel);
     if (!isLive) {
       for (const request of requests) this.#client.refuse(request, reason);
@@ -151,7 +152,7 @@ export class ClientChannels<Subject> implements HeldChannelActions, BacklogSink<
     // One that is still on its way is answered when it is live; revision 1 has one answer for all.
     if (this.#client.revision === 1) return;
     if (!this.#rate.take()) return this.#client.refuse(request, "rate limited");
-    held.requests.push(request);
+    held.requests?.push(request);
   }
 
   async #open(channel: HeldChannel, p: WirePosition | undefined): Promise<void> {

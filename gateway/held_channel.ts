@@ -40,8 +40,8 @@ export interface HeldChannelClient {
  */
 export class HeldChannel implements ChannelListener, FanOutMember {
   readonly name: string;
-  /** The requests that wait for its first answer. */
-  readonly requests: SubFrame[];
+  /** The requests that wait for its first answer; nothing once it is live. */
+  requests: SubFrame[] | undefined;
   /** Sends it live events. */
   readonly group: FanOut;
   readonly revision: Revision;

@@ -27,12 +27,11 @@ export interface OutboundQueueOwner {
  * What the socket has no room for waits.
  */
 export class OutboundQueue implements Flushable, TurnQueue {
-  /** Whether several frames can leave in one write, or in one message. */
-  readonly merges: boolean;
   readonly #socket: GatewaySocket;
   readonly #flusher: Flusher;
   readonly #owner: OutboundQueueOwner;
-  #frames: EncodedFrame[] = [];
+  /** What waits; made with the first frame that does. */
+  #frames: EncodedFrame[] | undefined;
   #bytes = 0;
   /** `nothing` is the state of a peer that keeps up: no frame waits. */
   #waitsFor: "nothing" | "turn" | "room" = "nothing";
@@ -47,7 +46,11 @@ export class OutboundQueue implements Flushable, TurnQueue {
     this.#socket = socket;
     this.#flusher = flusher;
     this.#owner = owner;
-    this.merges = socket.write !== undefined || owner.revision === 2;
+  }
+
+  /** Whether several frames can leave in one write, or in one message. */
+  get merges(): boolean {
+    return this.#socket.write !== undefined || this.#owner.revision === 2;
   }
 
   /** Whether the socket keeps up: nothing waits for it, and no more for the end of the turn than it takes. */
@@ -80,7 +83,8 @@ export class OutboundQueue implements Flushable, TurnQueue {
     const bytes = this.#bytes + frame.bytes;
     // What is held back for the turn alone is no sign of a slow peer.
     if (this.#waitsFor === "turn" && bytes > Math.min(SOCKET_BYTES, maxQueuedBytes)) this.flush();
-    if (this.#frames.length > 0 && this.#bytes + frame.bytes > maxQueuedBytes) return false;
+    if (this.#frames !== undefined && this.#bytes + frame.bytes > maxQueuedBytes) return false;
+    this.#frames ??= [];
     this.#frames.push(frame);
     this.#bytes += frame.bytes;
     return true;
@@ -94,12 +98,11 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   flush(): boolean {
-    while (this.#frames.length > 0) {
-      const count = this.#countFitting();
+    for (let frames = this.#frames; frames !== undefined; frames = this.#frames) {
+      const count = this.#countFitting(frames);
       if (count === 0) return false;
-      const frames = this.#frames;
       if (count === frames.length) {
-        this.#frames = [];
+        this.#frames = undefined;
         this.#bytes = 0;
         this.#send(frames);
       } else {
@@ -115,7 +118,7 @@ export class OutboundQueue implements Flushable, TurnQueue {
 
   /** Forgets what waits. */
   clear(): void {
-    this.#frames = [];
+    this.#frames = undefined;
     this.#bytes = 0;
     this.#flusher.remove(this);
   }
@@ -138,12 +141,12 @@ export class OutboundQueue implements Flushable, TurnQueue {
   }
 
   /** How many of the frames that wait the socket has room for in one go. */
-  #countFitting(): number {
+  #countFitting(frames: readonly EncodedFrame[]): number {
     const buffered = this.#socket.bufferedAmount;
-    if (buffered + this.#bytes <= SOCKET_BYTES) return this.#frames.length;
+    if (buffered + this.#bytes <= SOCKET_BYTES) return frames.length;
     let sum = 0;
     let count = 0;
-    for (const { bytes } of this.#frames) {
+    for (const { bytes } of frames) {
       sum += bytes;
       const isAlone = count === 0 && buffered === 0;
       if (!isAlone && buffered + sum > SOCKET_BYTES) break;

@@ -92,7 +92,7 @@ export class Outbox {
     let text: string;
     try {
       // JSON would leave it out, and null arrive in its place.
-      if (typeof data === "function") throw data;
+      if (JSON.stringify(data ?? null) === undefined) throw data;
       text = encodeFrame({ t: "pub", c, e, d: data ?? null, n, i: id, x: others });
     } catch (cause) {
       throw failure("config", action, "data must be a JSON value", { cause });

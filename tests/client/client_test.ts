@@ -314,6 +314,8 @@ Deno.test("what can never be published is thrown where it is tried", () => {
     ["n", circular, "data must be a JSON value"],
     ["n", 1n, "data must be a JSON value"],
     ["n", () => {}, "data must be a JSON value"],
+    ["n", Symbol("n"), "data must be a JSON value"],
+    ["n", { toJSON() {} }, "data must be a JSON value"],
     ["n", "ä".repeat(50), "at most 100 bytes"],
   ];
   for (const [event, data, rule] of cases) {

@@ -149,7 +149,7 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
     this.#attachment = undefined;
     this.#orders.clear();
     this.#listeners.clear();
-    this.#becomesCurrent.resolve();
+    this.#wake();
   }
 
   live(): void {
@@ -188,8 +188,7 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
     // What is announced while the backplane is away is not heard: it is asked again then.
     if (this.#backplane !== "up") return;
     this.#state = "current";
-    this.#becomesCurrent.resolve();
-    this.#becomesCurrent = deferred();
+    this.#wake();
   }
 
   failed(cause: unknown): void {
@@ -217,6 +216,12 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
     if (this.#state === "idle") return;
     this.#state = "loading";
     this.#loader.load();
+  }
+
+  /** Those who wait look again; who waits from here on is not woken by what was. */
+  #wake(): void {
+    this.#becomesCurrent.resolve();
+    this.#becomesCurrent = deferred();
   }
 
   /** Once: what is announced is also listed, and the one who gave it hears of it, too. */

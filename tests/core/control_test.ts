@@ -337,6 +337,26 @@ Deno.test("guarantee 7: an order whose announcement was lost is found in the sto
   control.close();
 });
 
+Deno.test("who waits for the orders of a gateway that came after another one waits until they are there", async () => {
+  using time = new FakeTime();
+  const { control, watch } = controlAlone();
+  control.live();
+  await time.tick(0);
+  watch.close();
+  const next = control.watch(() => {});
+  let looks = 0;
+  Object.defineProperty(control, "isCurrent", {
+    get() {
+      // Without an end nothing else would have its turn, nor would the answer of the store.
+      if (++looks > 3) throw new Error("It does not wait, but looks again and again");
+      return Reflect.get(Control.prototype, "isCurrent", control);
+    },
+  });
+  await Promise.all([next.whenCurrent(), time.tick(0).then(() => control.live())]);
+  assert(next.isCurrent);
+  control.close();
+});
+
 Deno.test("orders are listened to again after their channel has failed", async () => {
   using time = new FakeTime();
   const { control, watch, errors, openings, store } = controlAlone();

@@ -69,12 +69,19 @@ export async function respond(response: ServerResponse, answer: Response): Promi
   }
   response.flushHeaders();
   const reader = answer.body.getReader();
-  const closed = new Promise<void>((resolve) => response.once("close", resolve));
-  closed.then(() => reader.cancel()).catch(() => {});
+  // Ends the wait for room. Not one promise for the end of all: it would remember each of the waits.
+  let goOn = () => {};
+  let isOpen = true;
+  response.on("drain", () => goOn());
+  response.once("close", () => {
+    isOpen = false;
+    goOn();
+    reader.cancel().catch(() => {});
+  });
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      if (response.write(read.value)) continue;
-      await Promise.race([new Promise((resolve) => response.once("drain", resolve)), closed]);
+      if (response.write(read.value) || !isOpen) continue;
+      await new Promise<void>((resolve) => goOn = resolve);
     }
     response.end();
   } catch {

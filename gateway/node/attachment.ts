@@ -123,7 +123,10 @@ class GatewayAttachment<Subject> implements Attachment {
     this.#responses.add(response);
     response.once("close", () => this.#responses.delete(response));
     try {
-      await respond(response, request ? await this.#gateway.handler(request) : badRequest());
+      const answer = request ? await this.#gateway.handler(request) : badRequest();
+      // Nobody tells a second time of a client that has left while its answer was waited for.
+      if (this.#responses.has(response)) await respond(response, answer);
+      else await answer.body?.cancel();
       if (request?.body?.locked === false) await request.body.cancel();
     } catch {
       // A handler of the gateway answers whatever happens; this ends what it could not foresee.

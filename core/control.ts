@@ -1,5 +1,4 @@
 import { monotonicUlid } from "@std/ulid";
-import { deferred } from "./deferred.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import {
   type AnyBroadcastError,
@@ -37,8 +36,11 @@ export interface ControlWatch {
    * was a moment ago, nobody who could be revoked may be let in.
    */
   readonly isCurrent: boolean;
-  /** Resolves when every order in force is known here; never while the backplane is out of reach. */
-  whenCurrent(): Promise<void>;
+  /**
+   * Resolves when every order in force is known here, not while the backplane is out of reach; or when
+   * the wait is called off.
+   */
+  whenCurrent(signal?: AbortSignal): Promise<void>;
   /** Whether an order in force keeps a user off a channel. */
   isRevoked(user: string, channel: string): boolean;
   /** Whether an order in force keeps a user out altogether. */
@@ -68,7 +70,8 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
   readonly #loader = new Loader<readonly StoredOrder[]>(this);
   #backplane: BackplaneState;
   #state: "idle" | "loading" | "current" = "idle";
-  #becomesCurrent = deferred<void>();
+  /** What makes those look again who wait until every order in force is known. */
+  readonly #waiting = new Set<() => void>();
   #attachment: Attachment | undefined;
 
   constructor(
@@ -89,9 +92,17 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
     return this.#state === "current";
   }
 
-  /** Resolves when every order in force is known here. */
-  async whenCurrent(): Promise<void> {
-    while (!this.isCurrent) await this.#becomesCurrent.promise;
+  /** Resolves when every order in force is known here, or the wait is called off. */
+  async whenCurrent(signal?: AbortSignal): Promise<void> {
+    while (!this.isCurrent && signal?.aborted !== true) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+        signal?.addEventListener("abort", () => {
+          this.#waiting.delete(resolve);
+          resolve();
+        });
+      });
+    }
   }
 
   /** While the backplane was away orders may have been given: they are known when the store was asked. */
@@ -110,7 +121,7 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
       get isCurrent() {
         return isCurrent();
       },
-      whenCurrent: () => this.whenCurrent(),
+      whenCurrent: (signal) => this.whenCurrent(signal),
       isRevoked: (user, channel) => this.#orders.isRevoked(user, channel),
       isDisconnected: (user) => this.#orders.isDisconnected(user),
       close: () => {
@@ -218,10 +229,10 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
     this.#loader.load();
   }
 
-  /** Those who wait look again; who waits from here on is not woken by what was. */
+  /** Those who wait look again. */
   #wake(): void {
-    this.#becomesCurrent.resolve();
-    this.#becomesCurrent = deferred();
+    for (const look of this.#waiting) look();
+    this.#waiting.clear();
   }
 
   /** Once: what is announced is also listed, and the one who gave it hears of it, too. */

@@ -88,14 +88,18 @@ export class Access<Subject> {
 
   async #assertCurrent(channel: string): Promise<void> {
     if (this.#control?.isCurrent !== false) return;
+    // An outage may last for hours: who gave up is not to be kept for its end.
+    const stop = new AbortController();
     try {
-      await this.#deadlines.race(this.#control.whenCurrent(), this.#timeoutMs);
+      await this.#deadlines.race(this.#control.whenCurrent(stop.signal), this.#timeoutMs);
     } catch (cause) {
       throw new BroadcastUnauthorizedError(
         "broadcast.authorization_failed",
         `Cannot authorize channel "${channel}": it is not known who is revoked`,
         { status: 503, context: { channel }, cause },
       );
+    } finally {
+      stop.abort();
     }
   }
 }

@@ -357,6 +357,17 @@ Deno.test("who waits for the orders of a gateway that came after another one wai
   control.close();
 });
 
+Deno.test("who calls off the wait for the orders is not kept until they are known", async () => {
+  const { control, watch } = controlAlone();
+  const stop = new AbortController();
+  const wait = watch.whenCurrent(stop.signal);
+  stop.abort();
+  await wait;
+  await watch.whenCurrent(stop.signal);
+  assertEquals(watch.isCurrent, false);
+  control.close();
+});
+
 Deno.test("orders are listened to again after their channel has failed", async () => {
   using time = new FakeTime();
   const { control, watch, errors, openings, store } = controlAlone();

@@ -168,7 +168,18 @@ export class OwnClient {
   }
 }
 
-/** A statement that is not written in place: what postgres.js prepares once is known by this object. */
+/** Statements by their texts: a handful for each schema and prefix. */
+const templates = new Map<string, TemplateStringsArray>();
+
+/**
+ * A statement that is not written in place. One object for each text, whoever asks for it: postgres.js
+ * prepares an object once, and remembers it for good, together with the client that ran it first.
+ */
 export function template(strings: readonly string[]): TemplateStringsArray {
-  return Object.assign([...strings], { raw: strings });
+  const text = strings.join("\0");
+  const known = templates.get(text);
+  if (known !== undefined) return known;
+  const made = Object.assign([...strings], { raw: strings });
+  templates.set(text, made);
+  return made;
 }

@@ -7,6 +7,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { delay } from "@std/async";
+import v8 from "node:v8";
+import vm from "node:vm";
 import postgres from "postgres";
 import { BroadcastConfigError, BroadcastPublishError } from "../../core/mod.ts";
 import {
@@ -633,4 +635,28 @@ Deno.test("tables of a version that is not ours are refused", async () => {
   assertStringIncludes(String(error.cause), "version must be 3, got 99");
   assertEquals(node.health, "connecting");
   assertEquals(stage.errors.map(({ cause }) => String(cause)), [String(error.cause)]);
+});
+
+/** Uses a node for all that it does by itself, closes it, and lets go of it. */
+async function comeAndGo(prefix: string): Promise<WeakRef<PostgresBroadcaster>> {
+  await using node = new PostgresBroadcaster({ url: server.url, schema: "stages", prefix });
+  await using subscription = node.subscribe("news");
+  await subscription.ready;
+  await node.publish("news", event("1"));
+  return new WeakRef(node);
+}
+
+// postgres.js remembers each statement for good, and with it the client that ran it first.
+Deno.test("guarantee 9: nodes that come and go in one process are let go of, but for the first", async () => {
+  v8.setFlagsFromString("--expose-gc");
+  const gc: () => void = vm.runInNewContext("gc");
+  await using stage = new Stage(server);
+  await comeAndGo(stage.prefix);
+  const nodes = [await comeAndGo(stage.prefix), await comeAndGo(stage.prefix)];
+  // The last one may still be at hand.
+  await comeAndGo(stage.prefix);
+  await until("closed nodes to be let go of", () => {
+    gc();
+    return Promise.resolve(nodes.every((node) => node.deref() === undefined));
+  });
 });

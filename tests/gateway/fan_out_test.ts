@@ -1,5 +1,11 @@
 /** One channel to all its connections: what leaves together, and that nothing overtakes it. */
-import { ChannelEvent } from "@airwave/broadcast";
+import {
+  type Attachment,
+  ChannelEvent,
+  type ChannelListener,
+  type ListenerGroup,
+  MemoryBroadcaster,
+} from "@airwave/broadcast";
 import { FakeGatewaySocket, settle } from "@airwave/broadcast/testing";
 import { assert, assertEquals } from "@std/assert";
 import { EventEncoder } from "../../gateway/encoder.ts";
@@ -7,7 +13,7 @@ import { FanOut, FanOuts } from "../../gateway/fan_out.ts";
 import { Flusher } from "../../gateway/flusher.ts";
 import { OutboundQueue } from "../../gateway/outbound_queue.ts";
 import type { Revision } from "../../protocol/frames.ts";
-import { PlayedGateway } from "./harness.ts";
+import { PlayedGateway, type User } from "./harness.ts";
 
 /** What a client heard, as short as it can be told apart: a number is the data of an event. */
 function told(client: { readonly heard: unknown[] }): unknown[] {
@@ -289,6 +295,36 @@ Deno.test("a channel has one fan-out for as long as a connection holds it", () =
   assertEquals(holdsFirst(), true);
   for (let i = 0; i < 2; i++) fanOuts.letGo("c");
   assertEquals(holdsFirst(), false);
+});
+
+/** A broadcaster that notes by which group each of its listeners hears. */
+class GroupNotes extends MemoryBroadcaster<User> {
+  readonly groups: (ListenerGroup | undefined)[] = [];
+
+  override listen(channel: string, listener: ChannelListener): Attachment {
+    this.groups.push(listener.group);
+    return super.listen(channel, listener);
+  }
+}
+
+Deno.test("guarantee 6: nothing is kept for a channel that the last connection let go of", async () => {
+  const broadcaster = new GroupNotes();
+  await using played = new PlayedGateway({}, broadcaster);
+  const [first, second] = [played.connect(undefined, "?v=2"), played.connect(undefined, "?v=2")];
+  const hold = async (client: typeof first) => {
+    client.send({ t: "sub", c: "c", n: 1 });
+    await settle();
+  };
+  await hold(first);
+  await hold(second);
+  first.send({ t: "unsub", c: "c" });
+  await hold(first);
+  first.send({ t: "unsub", c: "c" });
+  second.events.closed(1006, "");
+  await hold(first);
+  const [kept, ...later] = broadcaster.groups;
+  assert(kept !== undefined);
+  assertEquals(later.map((group) => group === kept), [true, true, false]);
 });
 
 Deno.test("who is cut off by what leaves before its unsub lets go of the channel once", async () => {

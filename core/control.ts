@@ -109,7 +109,7 @@ export class Control implements ChannelListener, LoaderHost<readonly StoredOrder
   backplaneChanged(state: BackplaneState): void {
     this.#backplane = state;
     if (this.#state === "current") this.#state = "loading";
-    if (state === "up" && this.#attachment !== undefined) this.#load();
+    if (state === "up") this.#load();
   }
 
   /** Hears of every order from now on; asks about those in force. */

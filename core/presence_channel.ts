@@ -96,7 +96,7 @@ export class PresenceChannel implements ChannelListener, LoaderHost<readonly Pre
   }
 
   dropNode(node: string): void {
-    if (this.#isKnown) this.#tell(this.#roster.dropNode(node));
+    this.#tell(this.#roster.dropNode(node));
   }
 
   close(): void {

@@ -149,10 +149,13 @@ Deno.test("guarantee 7: only true, or an object that says so, allows", async () 
       {},
       [],
       [true],
+      { authorized: false },
       { authorized: "true" },
       { authorized: "false" },
       { authorized: 1 },
       { authorized: true, expiresAt: "tomorrow" },
+      { authorized: true, expiresAt: `${Date.now() + 60_000}` },
+      { authorized: true, expiresAt: new Date(Date.now() + 60_000) },
       { authorized: true, expiresAt: NaN },
       { authorized: true, expiresAt: Date.now() - 1 },
       { authorized: true, presence: { name: "no id" } },
@@ -161,6 +164,70 @@ Deno.test("guarantee 7: only true, or an object that says so, allows", async () 
   ) {
     assertEquals(await isAuthorized("private-x", no), false, JSON.stringify(no));
   }
+});
+
+Deno.test("why a rule denies is passed on, or what is wrong with its answer", async () => {
+  using _time = new FakeTime();
+  await using broadcaster = new MemoryBroadcaster();
+  const reasons: readonly [answer: unknown, reason: string | undefined][] = [
+    [false, undefined],
+    [{ authorized: false }, undefined],
+    [{ authorized: false, reason: "banned" }, "banned"],
+    [{ authorized: false, reason: 7 }, undefined],
+    ["true", 'its rule answered "true", and only true allows'],
+    [undefined, "its rule answered undefined, and only true allows"],
+    [{}, "its rule answered {authorized: undefined}, and only true allows"],
+    [
+      { authorized: true, expiresAt: Date.now() },
+      `the expiresAt of its rule must be a time to come, in milliseconds since 1970, got ${Date.now()}`,
+    ],
+  ];
+  let answer: unknown;
+  broadcaster.authorize("private-x", () => answer as boolean);
+  for (const [given, reason] of reasons) {
+    answer = given;
+    assertEquals(
+      await broadcaster.authorizeFor("private-x", undefined),
+      reason === undefined ? { authorized: false } : { authorized: false, reason },
+    );
+  }
+  const { reason } = await broadcaster.authorizeFor("private-y", undefined);
+  assertEquals(reason, "no rule matches it, set one with broadcaster.authorize()");
+});
+
+Deno.test("a rule is asked about a channel, a subject and what the stars stand for", async () => {
+  await using broadcaster = new MemoryBroadcaster<string>();
+  const requests: unknown[] = [];
+  broadcaster.authorize("private-*", (request) => requests.push(request) > 0);
+  await broadcaster.authorizeFor("private-x", "ada");
+  assertEquals(requests, [{ channel: "private-x", subject: "ada", params: ["x"] }]);
+});
+
+Deno.test("a rule that is none is refused", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  for (const rule of [true, undefined, {}]) {
+    assertThrows(
+      () => broadcaster.authorize("a", rule as unknown as () => boolean),
+      BroadcastConfigError,
+      "the rule must be a function",
+    );
+  }
+});
+
+Deno.test("a rule has as long to answer as told", async () => {
+  using time = new FakeTime();
+  await using broadcaster = new MemoryBroadcaster({ authorizationTimeoutMs: 1_000 });
+  broadcaster.authorize("slow", () => new Promise((resolve) => setTimeout(resolve, 999, true)));
+  broadcaster.authorize("silent", () => new Promise(() => {}));
+  const slow = broadcaster.authorizeFor("slow", undefined);
+  const silent = assertRejects(
+    () => broadcaster.authorizeFor("silent", undefined),
+    BroadcastUnauthorizedError,
+    "No answer within 1000 ms",
+  );
+  await time.tick(1_000);
+  assertEquals((await slow).authorized, true);
+  await silent;
 });
 
 Deno.test("what a rule says beside yes is passed on", async () => {

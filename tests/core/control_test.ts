@@ -16,11 +16,17 @@ import {
   MemoryBroadcaster,
   MemoryDriver,
   type Position,
+  type RevokeTarget,
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { Control, CONTROL_TOPIC } from "../../core/control.ts";
 import { ErrorReporter } from "../../core/hooks.ts";
 import { encodeOrder } from "../../core/orders.ts";
+import { ScriptedDriver } from "./scripted_driver.ts";
+
+const OUT_OF_REACH = new Error("The backplane is out of reach");
+
+const CANNOT_LOAD = "Cannot load who is disconnected or revoked";
 
 /** A node over memory whose store a test takes away. */
 class Node implements AsyncDisposable {
@@ -43,7 +49,7 @@ class Node implements AsyncDisposable {
     this.#backend = backend;
     const inner = new MemoryDriver(backend);
     const guarded = async <T>(run: () => Promise<T>): Promise<T> => {
-      if (this.isCut) throw new Error("The backplane is out of reach");
+      if (this.isCut) throw OUT_OF_REACH;
       return await run();
     };
     const leases: LeaseStore = {
@@ -141,12 +147,13 @@ Deno.test("guarantee 7: a node that starts later knows what is in force, and for
   const backend = new MemoryBackend();
   await using a = new Node(backend);
   await a.broadcaster.revoke({ user: "ada" }, { rememberMs: 10_000 });
+  await a.broadcaster.disconnect({ user: "bob" }, { rememberMs: 20_000 });
   await time.tick(6_000);
   await using b = new Node(backend);
   assertEquals(b.watch.isCurrent, false);
   await time.tick(0);
   assert(b.watch.isCurrent);
-  assertEquals(b.orders, [{ type: "revoke", user: "ada" }]);
+  assertEquals(b.orders, [{ type: "revoke", user: "ada" }, { type: "disconnect", user: "bob" }]);
   assert(b.watch.isRevoked("ada", "private-x"));
   await time.tick(4_000);
   assertEquals(b.watch.isRevoked("ada", "private-x"), false);
@@ -161,6 +168,10 @@ Deno.test("guarantee 7: a node that cannot ask the store knows that it does not 
   b.isCut = true;
   await time.tick(2_500);
   assertEquals([b.watch.isCurrent, b.errors.length], [false, 3]);
+  const [error] = b.errors;
+  assertEquals([error?.code, error?.status], ["broadcast.subscribe", 503]);
+  assertEquals(error?.message, `${CANNOT_LOAD}: ${OUT_OF_REACH.message}`);
+  assertEquals(error?.cause, OUT_OF_REACH);
   await a.broadcaster.disconnect({ user: "ada" });
   b.isCut = false;
   await time.tick(1_000);
@@ -301,17 +312,17 @@ Deno.test("guarantee 7: a resume whose history is being read ends with an order 
 });
 
 /** Orders over a store that the test writes to, and a channel whose words it says. */
-function controlAlone() {
+function controlAlone(driver = new MemoryDriver()) {
   const errors: BroadcastError[] = [];
   const heard: ControlOrder[] = [];
-  const driver = new MemoryDriver();
   const openings: ChannelListener[] = [];
+  const detached: ChannelListener[] = [];
   const control = new Control(
     driver,
     new ErrorReporter((error) => errors.push(error)),
     (listener) => {
       openings.push(listener);
-      return { detach() {} };
+      return { detach: () => void detached.push(listener) };
     },
     "up",
   );
@@ -319,7 +330,7 @@ function controlAlone() {
   const value = encodeOrder({ type: "disconnect", user: "ada" }, 10_000);
   const store = () =>
     driver.leases.write("!order:1", 10_000, [{ topic: CONTROL_TOPIC, key: "1", value }]);
-  return { control, watch, errors, heard, openings, store };
+  return { control, watch, errors, heard, openings, detached, store };
 }
 
 Deno.test("guarantee 7: an order whose announcement was lost is found in the store", async () => {
@@ -387,6 +398,132 @@ Deno.test("orders are listened to again after their channel has failed", async (
   assertEquals([openings.length, time.pendingTimers], [2, 0]);
 });
 
+Deno.test("orders are listened to once for all gateways, until the last of them has closed", async () => {
+  using time = new FakeTime();
+  const { control, watch, heard, openings, detached, store } = controlAlone();
+  const second = control.watch(() => {});
+  control.live();
+  await store();
+  control.lost();
+  await time.tick(0);
+  watch.close();
+  watch.close();
+  assertEquals([openings.length, detached.length, heard.length], [1, 0, 1]);
+  assert(second.isDisconnected("ada"));
+  second.close();
+  assertEquals([openings.length, detached.length], [1, 1]);
+  assertEquals(second.isDisconnected("ada"), false);
+  const third = control.watch((order) => heard.push(order));
+  assertEquals([openings.length, third.isCurrent], [2, false]);
+  control.live();
+  await time.tick(0);
+  assert(third.isCurrent && third.isDisconnected("ada"));
+  assertEquals(heard.length, 2);
+  control.close();
+});
+
+Deno.test("where no gateway is left nobody waits for the orders, and nothing asks for them", async () => {
+  using time = new FakeTime();
+  const { control, watch, errors } = controlAlone();
+  control.live();
+  await time.tick(0);
+  control.ended(new BroadcastSubscribeError("The driver failed"));
+  let isOver = false;
+  watch.whenCurrent().then(() => isOver = true);
+  await time.tick(0);
+  assertEquals([isOver, errors.length, time.pendingTimers], [false, 1, 1]);
+  control.close();
+  await time.tick(0);
+  assertEquals([isOver, watch.isCurrent, time.pendingTimers], [true, true, 0]);
+});
+
+Deno.test("an answer of the store that comes after the last gateway has closed says nothing to the next", async () => {
+  using time = new FakeTime();
+  await using node = new Node(new MemoryBackend());
+  const { promise, resolve } = Promise.withResolvers<void>();
+  node.answerDelay = promise;
+  await time.tick(0);
+  node.watch.close();
+  resolve();
+  await time.tick(0);
+  await node.broadcaster.disconnect({ user: "ada" });
+  const second = node.broadcaster.watchControl(() => {});
+  assertEquals(second.isCurrent, false);
+  await time.tick(0);
+  assert(second.isCurrent && second.isDisconnected("ada"));
+});
+
+Deno.test("who gives an order carries it out at once, and once, for as long as told", async () => {
+  using time = new FakeTime();
+  const { control, watch, heard } = controlAlone();
+  const order = { type: "disconnect", user: "eve" } as const;
+  await control.give(order, { rememberMs: 10_000 });
+  assertEquals(heard, [order]);
+  control.live();
+  await time.tick(9_999);
+  assertEquals([watch.isDisconnected("eve"), heard.length], [true, 1]);
+  await time.tick(1);
+  assertEquals(watch.isDisconnected("eve"), false);
+  await control.give({ type: "disconnect", user: "bob" }, {});
+  await time.tick(5 * 60_000 - 1);
+  assert(watch.isDisconnected("bob"));
+  await time.tick(1);
+  assertEquals(watch.isDisconnected("bob"), false);
+  await control.give(order, { rememberMs: 1_000 });
+  assert(watch.isDisconnected("eve"));
+  control.close();
+});
+
+Deno.test("guarantee 6: where no gateway listens no order is kept", async () => {
+  using _time = new FakeTime();
+  const { control, watch } = controlAlone();
+  watch.close();
+  await control.give({ type: "disconnect", user: "eve" }, {});
+  assertEquals(watch.isDisconnected("eve"), false);
+});
+
+Deno.test("a gateway that throws at an order is told of, and keeps no other from hearing it", async () => {
+  using _time = new FakeTime();
+  const { control, errors, heard, watch } = controlAlone();
+  watch.close();
+  const cause = new Error("Not today");
+  control.watch(() => {
+    throw cause;
+  });
+  control.watch((order) => heard.push(order));
+  await control.give({ type: "disconnect", user: "eve" }, {});
+  assertEquals(heard.length, 1);
+  assertEquals(errors.map(({ code, cause }) => [code, cause]), [["broadcast.hook", cause]]);
+  control.close();
+});
+
+Deno.test("a driver that keeps no leases takes no order, and lets events pass all the same", async () => {
+  using time = new FakeTime();
+  const driver = new ScriptedDriver();
+  const errors: BroadcastError[] = [];
+  await using broadcaster = new DriverBroadcaster(driver, { onError: (e) => errors.push(e) });
+  const watch = broadcaster.watchControl(() => {});
+  await time.tick(0);
+  assertEquals([watch.isCurrent, driver.openings.length, errors], [true, 0, []]);
+  for (const give of ["disconnect", "revoke"] as const) {
+    const error = await assertRejects(
+      () => broadcaster[give]({ user: "ada" }),
+      BroadcastConfigError,
+      "keeps no leases",
+    );
+    assertEquals(error.code, "broadcast.config");
+  }
+});
+
+Deno.test("an outage is told of by who cannot load, not by orders that nobody asks for", async () => {
+  using time = new FakeTime();
+  await using node = new Node(new MemoryBackend());
+  await time.tick(0);
+  node.cut();
+  await time.tick(5_000);
+  assertEquals(node.errors, []);
+});
+
 Deno.test("an order that runs out while it is loaded is carried out no more", async () => {
   using time = new FakeTime();
   const backend = new MemoryBackend();
@@ -421,21 +558,32 @@ Deno.test("guarantee 7: a backplane that says again and again that it is up keep
   assert(node.watch.isCurrent);
 });
 
-Deno.test("an order that could not be given says so", async () => {
+Deno.test("an order that could not be given, or only be stored, says so", async () => {
   await using a = new Node(new MemoryBackend());
+  const order = { type: "revoke", user: "ada" } as const;
+  const refused = async (run: () => Promise<void>) => {
+    const error = await assertRejects(
+      run,
+      BroadcastPublishError,
+      `Cannot revoke on all nodes: ${OUT_OF_REACH.message}`,
+    );
+    assertEquals([error.status, error.context, error.cause], [503, { order }, OUT_OF_REACH]);
+  };
   a.isCut = true;
-  const error = await assertRejects(
-    () => a.broadcaster.revoke({ user: "ada" }),
-    BroadcastPublishError,
-    "Cannot revoke on all nodes",
-  );
-  assertEquals(error.status, 503);
+  await refused(() => a.broadcaster.revoke({ user: "ada" }));
   assertEquals(a.orders, []);
+  const driver = new MemoryDriver();
+  driver.publish = () => Promise.reject(OUT_OF_REACH);
+  const { control } = controlAlone(driver);
+  await refused(() => control.give(order, {}));
+  control.close();
 });
 
 Deno.test("a target that is none is refused with the rule", async () => {
   await using broadcaster = new MemoryBroadcaster();
-  const targets: readonly unknown[] = [{}, { user: "" }, { user: 7 }, { clientId: "\0" }, {
+  const targets: readonly unknown[] = [null, undefined, 7, "ada", {}, { user: "" }, { user: 7 }, {
+    clientId: "\0",
+  }, {
     user: "a",
     clientId: "b",
   }, { user: "a", channel: "x" }];
@@ -446,18 +594,24 @@ Deno.test("a target that is none is refused with the rule", async () => {
       "Cannot disconnect",
     );
   }
-  await assertRejects(
-    () => broadcaster.revoke({ user: "" }),
-    BroadcastConfigError,
-    "Cannot revoke",
-  );
+  const revocations: readonly unknown[] = [null, undefined, 7, "ada", { user: "" }, {
+    user: "ada",
+    chanel: "private-x",
+  }];
+  for (const target of revocations) {
+    await assertRejects(
+      () => broadcaster.revoke(target as RevokeTarget),
+      BroadcastConfigError,
+      "Cannot revoke",
+    );
+  }
   await assertRejects(
     () => broadcaster.revoke({ user: "a", channel: "no spaces" }),
     BroadcastConfigError,
     "Cannot revoke",
   );
   await assertRejects(
-    () => broadcaster.revoke({ user: "a" }, { rememberMs: 1 }),
+    () => broadcaster.revoke({ user: "a" }, { rememberMs: 999 }),
     BroadcastConfigError,
     "rememberMs",
   );
@@ -469,12 +623,16 @@ Deno.test("what strangers announce or store as an order is none", async () => {
   await using a = new Node(backend);
   await time.tick(0);
   const texts = [
+    "{",
     "7",
     "null",
     "{}",
     '{"type":"disconnect","user":7,"rememberMs":1000}',
     '{"type":"revoke","rememberMs":1000}',
     '{"type":"revoke","user":"a"}',
+    '{"type":"disconnect","user":"a","rememberMs":"1000"}',
+    '{"type":"other","user":"a","rememberMs":1000}',
+    '{"type":"other","clientId":"1","rememberMs":1000}',
     '{"type":"revoke","user":"a","channel":7,"rememberMs":9}',
   ];
   for (const [i, json] of texts.entries()) {

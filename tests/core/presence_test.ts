@@ -14,19 +14,25 @@ import {
 } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
 
+const OUT_OF_REACH = new Error("The backplane is out of reach");
+
 /** A memory node that a test freezes, thaws and ends without a word. */
 class Node implements AsyncDisposable {
   readonly errors: BroadcastError[] = [];
   readonly broadcaster: DriverBroadcaster;
   /** What the store's next writes wait for. */
   writeDelay: Promise<void> | undefined;
+  /** Whether the store says who is there. */
+  canList = true;
+  /** How many subscriptions to the backplane are open. */
+  subscriptions = 0;
   #state: "alive" | "cut" = "alive";
   readonly #sinks: ChannelSink[] = [];
 
   constructor(backend: MemoryBackend, options: BroadcasterOptions = {}) {
     const inner = new MemoryDriver(backend);
     const alive = async <T>(run: () => Promise<T>): Promise<T> => {
-      if (this.#state === "cut") throw new Error("The backplane is out of reach");
+      if (this.#state === "cut") throw OUT_OF_REACH;
       return await run();
     };
     const leases: LeaseStore = {
@@ -34,16 +40,23 @@ class Node implements AsyncDisposable {
         await this.writeDelay;
         return await alive(() => inner.leases.write(...args));
       },
-      list: (topic) => inner.leases.list(topic),
+      list: (topic) => this.canList ? inner.leases.list(topic) : Promise.reject(OUT_OF_REACH),
       remainingMs: (owners) => alive(() => inner.leases.remainingMs(owners)),
     };
     const driver: BroadcastDriver = {
       abilities: inner.abilities,
       leases,
       publish: (channel, record) => alive(() => inner.publish(channel, record)),
-      subscribe: (channel, sink) => {
+      subscribe: async (channel, sink) => {
         this.#sinks.push(sink);
-        return inner.subscribe(channel, sink);
+        const { close } = await inner.subscribe(channel, sink);
+        this.subscriptions++;
+        return {
+          close: () => {
+            this.subscriptions--;
+            return close();
+          },
+        };
       },
       read: (channel, after) => inner.read(channel, after),
       close: () => inner.close(),
@@ -230,16 +243,19 @@ Deno.test("guarantee 10: the end of a node is noticed as its lease runs out, not
   const backend = new MemoryBackend();
   await using a = new Node(backend);
   await using b = new Node(backend);
+  await using c = new Node(backend);
   a.watch("ada");
   await time.tick(2_000);
   const survivor = b.watch();
-  await time.tick(20_000);
+  await time.tick(3_000);
+  c.watch("eve");
+  await time.tick(17_000);
   // It spoke at 20 s for the last time; the survivor's own beats are at 32 and 37 s.
   a.cut();
   await time.tick(12_999);
-  assertEquals(survivor.told, ["here ada"]);
+  assertEquals(survivor.told, ["here ada", "+eve"]);
   await time.tick(201);
-  assertEquals(survivor.told, ["here ada", "-ada"]);
+  assertEquals(survivor.told, ["here ada", "+eve", "-ada"]);
 });
 
 Deno.test("many who come at once are announced in parts, and all arrive", async () => {
@@ -315,6 +331,7 @@ Deno.test("presence refuses other channels, large descriptions, and drivers with
   await using a = new Node(backend);
   const listener = { here() {}, join() {}, leave() {} };
   await assertRejects(() => a.broadcaster.presence("room"), BroadcastSubscribeError, "presence-");
+  a.watch("bob", { bio: "x".repeat(1_024 - '{"id":"bob","bio":""}'.length) }).leave();
   assertThrows(
     () => a.watch("ada", { bio: "x".repeat(1_100) }),
     BroadcastConfigError,
@@ -341,17 +358,31 @@ Deno.test("what strangers write into the store or announce is no member", async 
   const backend = new MemoryBackend();
   await using a = new Node(backend);
   const topic = "!presence:presence-room";
-  const values = ["", "{", "[]", "[1]", '["1",{"id":"k"}]', '[1,{"id":"other"}]', '[1,{"id":7}]'];
-  await backend.leases.write("x", 60_000, values.map((value) => ({ topic, key: "k", value })));
+  const values = [
+    "",
+    "{",
+    "null",
+    "[]",
+    "[1]",
+    "[1,null]",
+    '["1",{"id":"k"}]',
+    '[1.5,{"id":"k"}]',
+    '[1,{"id":"other"}]',
+    '[1,{"id":7}]',
+  ];
+  for (const [i, value] of values.entries()) {
+    await backend.leases.write(`${i}`, 60_000, [{ topic, key: "k", value }]);
+  }
   const watcher = a.watch("ada");
   await time.tick(0);
   const announcements = [
     "7",
     "null",
     "{}",
-    '{"n":1,"w":[]}',
+    '{"n":1,"w":[["k",1,{"id":"k"}]]}',
     '{"n":"x","w":7}',
-    '{"n":"x","w":[7,[1],["k",1,{"id":"z"}]]}',
+    '{"n":"x","w":[7,null,"k",{"0":"k","1":1,"2":{"id":"k"}},[1],[7,1,{"id":7}]]}',
+    '{"n":"x","w":[["k",1,{"id":"z"}],["k","1",{"id":"k"}],["k",1.5,{"id":"k"}]]}',
   ];
   for (const [i, json] of announcements.entries()) {
     backend.publish(topic, { id: String(i), event: "presence", json });
@@ -359,6 +390,182 @@ Deno.test("what strangers write into the store or announce is no member", async 
   await time.tick(0);
   assertEquals(watcher.told, ["here ada"]);
   assertEquals(a.errors, []);
+});
+
+Deno.test("a node keeps its lease however many rooms come and go beside the first", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  await using b = new Node(backend);
+  a.watch("ada");
+  const watcher = b.watch();
+  const listener = { here() {}, join() {}, leave() {} };
+  for (let room = 0; room < 30; room++) {
+    const leave = a.broadcaster.watchPresence(`presence-${room}`, listener);
+    await time.tick(1_000);
+    leave();
+  }
+  assertEquals([watcher.told, await members(b)], [["here ada"], ["ada"]]);
+});
+
+Deno.test("guarantee 6: nothing is left of a room that everybody has left, and it opens again", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  for (let round = 0; round < 2; round++) {
+    const watcher = a.watch();
+    const ada = a.watch("ada");
+    await time.tick(0);
+    watcher.leave();
+    ada.leave();
+    await time.tick(0);
+    assertEquals([a.subscriptions, await members(a)], [1, ["ada"]]);
+    await time.tick(5_000);
+    assertEquals([watcher.told.length, ada.told], [1, ["here ada"]]);
+    assertEquals([a.subscriptions, time.pendingTimers], [0, 0]);
+    assertEquals(await backend.leases.list("!presence:presence-room"), []);
+  }
+});
+
+Deno.test("who stops watching hears nothing more, and is the end of a room that nobody is in", async () => {
+  using time = new FakeTime();
+  await using a = new Node(new MemoryBackend());
+  const watcher = a.watch();
+  const other = a.watch();
+  await time.tick(0);
+  watcher.leave();
+  const ada = a.watch("ada");
+  assertEquals([watcher.told, other.told], [["here "], ["here ", "+ada"]]);
+  ada.leave();
+  await time.tick(5_000);
+  // It leaves while a beat waits for the store.
+  const write = Promise.withResolvers<void>();
+  a.writeDelay = write.promise;
+  await time.tick(5_000);
+  other.leave();
+  write.resolve();
+  await time.tick(0);
+  assertEquals([a.subscriptions, time.pendingTimers], [0, 0]);
+});
+
+Deno.test("who leaves and comes back while the store is out of reach is there afterwards", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend, { presenceGraceMs: 0 });
+  await using b = new Node(backend);
+  const ada = a.watch("ada");
+  await time.tick(0);
+  a.cut();
+  ada.leave();
+  await time.tick(0);
+  a.watch("ada");
+  await time.tick(0);
+  a.heal();
+  await time.tick(1_000);
+  assertEquals(await members(b), ["ada"]);
+});
+
+Deno.test("a node's word that comes back late is not told again", async () => {
+  using time = new FakeTime();
+  await using a = new Node(new MemoryBackend(), { presenceGraceMs: 0 });
+  const watcher = a.watch();
+  await time.tick(0);
+  const write = Promise.withResolvers<void>();
+  a.writeDelay = write.promise;
+  a.watch("ada").leave();
+  await time.tick(0);
+  write.resolve();
+  await time.tick(0);
+  assertEquals(watcher.told, ["here ", "+ada", "-ada"]);
+});
+
+Deno.test("a store that does not say who is there is told of, and asked again", async () => {
+  using time = new FakeTime();
+  await using a = new Node(new MemoryBackend());
+  const channel = "presence-room";
+  a.canList = false;
+  const error = await assertRejects(() => members(a), BroadcastSubscribeError);
+  assertEquals(
+    error.message,
+    `Cannot list who is on channel "${channel}": ${OUT_OF_REACH.message}`,
+  );
+  const watcher = a.watch();
+  await time.tick(0);
+  const [reported] = a.errors;
+  assertEquals(
+    reported?.message,
+    `Cannot load who is on channel "${channel}": ${OUT_OF_REACH.message}`,
+  );
+  for (const it of [error, reported]) {
+    assertEquals([it?.status, it?.context, it?.cause], [503, { channel }, OUT_OF_REACH]);
+  }
+  a.canList = true;
+  await time.tick(1_000);
+  assertEquals(watcher.told, ["here "]);
+});
+
+Deno.test("what cannot be said, or renewed, is told of and tried again each second, by one timer", async () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend();
+  await using a = new Node(backend);
+  a.watch();
+  await time.tick(0);
+  a.cut();
+  for (const user of ["ada", "bob", "eve"]) {
+    a.watch(user);
+    await time.tick(0);
+  }
+  assertEquals([a.errors.length, time.pendingTimers], [3, 1]);
+  assertEquals(
+    a.errors[0]?.message,
+    `Cannot tell who is on channel "presence-room": ${OUT_OF_REACH.message}`,
+  );
+  a.heal();
+  await time.tick(1_000);
+  assertEquals(await members(a), ["ada", "bob", "eve"]);
+  a.errors.length = 0;
+  a.cut();
+  await time.tick(7_000);
+  assertEquals(
+    a.errors.map(({ message }) => message),
+    Array(3).fill(`Cannot keep the lease of channel "presence-room": ${OUT_OF_REACH.message}`),
+  );
+});
+
+Deno.test("a watcher that throws is told of as what it is", async () => {
+  using time = new FakeTime();
+  await using a = new Node(new MemoryBackend());
+  const cause = new Error("Not today");
+  a.broadcaster.watchPresence("presence-room", {
+    here: () => {
+      throw cause;
+    },
+    join() {},
+    leave() {},
+  });
+  await time.tick(0);
+  assertEquals(a.errors.map(({ code, cause }) => [code, cause]), [["broadcast.hook", cause]]);
+});
+
+Deno.test("guarantee 9: close waits for what is being said, and leaves no timer where that fails", async () => {
+  using time = new FakeTime();
+  const node = new Node(new MemoryBackend(), { maxPresenceMembers: 1 });
+  const ada = node.watch("ada");
+  await time.tick(0);
+  const write = Promise.withResolvers<void>();
+  node.writeDelay = write.promise;
+  // From here on the number is told, in a second.
+  node.watch("bob");
+  await time.tick(0);
+  let isClosed = false;
+  const closing = node.broadcaster.close().then(() => isClosed = true);
+  await time.tick(0);
+  assertEquals(isClosed, false);
+  node.cut();
+  write.resolve();
+  await closing;
+  ada.leave();
+  assertEquals(time.pendingTimers, 0);
 });
 
 Deno.test("guarantee 9: after close no timer of presence is left", async () => {

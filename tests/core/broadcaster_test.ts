@@ -139,6 +139,8 @@ Deno.test("options: an unknown name or a bad value is refused with the rule", ()
     [{ historySize: -1 }, "an integer of at least 0, got -1"],
     [{ historySize: "10" }, 'got "10"'],
     [{ historyTtlMs: 2 ** 31 }, "from 1 to 2147483647"],
+    [{ historyTtlMs: 0 }, "from 1 to 2147483647"],
+    [{ historyMaxChannels: 0 }, "an integer of at least 1, got 0"],
     [{ authorizationTimeoutMs: 0 }, "from 1 to"],
     [{ maxEventBytes: 1.5 }, "got 1.5"],
     [{ defaultAccess: "open" }, 'one of "allow", "deny"'],
@@ -153,6 +155,12 @@ Deno.test("options: an unknown name or a bad value is refused with the rule", ()
     );
     assertStringIncludes(error.message, "Cannot create");
   }
+  new MemoryBroadcaster({
+    historySize: 0,
+    historyTtlMs: 1,
+    historyMaxBytes: 0,
+    historyMaxChannels: 1,
+  });
 });
 
 Deno.test("errors: code, status, context and cause; the code narrows the type", () => {

@@ -47,3 +47,15 @@ Deno.test("unless told, memory keeps 256 events of a channel, for five minutes",
   await settle();
   assertEquals([isWhole(299), isWhole(300)], [false, true]);
 });
+
+Deno.test("unless told, memory keeps 64 MiB over all channels, and remembers 10,000 of them", () => {
+  const backend = new MemoryBackend();
+  const bytes = 1024 * 1024;
+  for (let i = 0; i <= 64; i++) {
+    assertEquals(backend.storedBytes, i * bytes);
+    backend.publish(`${i % 3}`, { id: `${i}`, event: "e", json: "1", bytes });
+  }
+  assertEquals(backend.storedBytes, 64 * bytes);
+  for (let i = 0; i <= 10_000; i++) backend.publish(`${i}`, { id: "1", event: "e", json: "1" });
+  assertEquals(backend.channelCount, 10_000);
+});

@@ -72,6 +72,35 @@ Deno.test("memory history forgets events past their age, but never the channel's
   assertEquals(backend.read("c", { ...first, offset: 2 }).complete, true);
 });
 
+Deno.test("memory history forgets what is past its age in a channel that goes on, behind others", () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend({ historyTtlMs: 1_000 });
+  const first = backend.publish("c", record("1"));
+  time.jump(900);
+  backend.publish("silent", record("1"));
+  time.jump(50);
+  const second = backend.publish("c", record("2"));
+  time.jump(50);
+  assertEquals(backend.read("c", { ...first, offset: 0 }).complete, false);
+  assertEquals(backend.read("c", first).complete, true);
+  time.jump(949);
+  assertEquals(backend.read("c", first).complete, true);
+  time.jump(1);
+  assertEquals(backend.read("c", first).complete, false);
+  assertEquals(backend.read("c", second).complete, true);
+  assertEquals(backend.storedBytes, 0);
+});
+
+Deno.test("guarantee 6: a channel that has dropped events gives way like any other", () => {
+  const backend = new MemoryBackend({ historySize: 1, historyMaxBytes: 3_000 });
+  const data = "x".repeat(900);
+  for (const id of ["1", "2"]) backend.publish("one", record(id, data));
+  for (const channel of ["two", "three", "four", "five"]) {
+    backend.publish(channel, record("1", data));
+  }
+  assertEquals(backend.storedBytes <= 3_000, true, `${backend.storedBytes}`);
+});
+
 Deno.test("memory history is bounded over all channels: the longest silent gives way", () => {
   const backend = new MemoryBackend({ historyMaxBytes: 3_000 });
   const data = "x".repeat(900);
@@ -91,6 +120,8 @@ Deno.test("memory forgets channels that nobody holds, and takes another epoch if
   const first = backend.publish("0", record("1"));
   for (let i = 1; i <= 100; i++) backend.publish(String(i), record("1"));
   assertEquals(backend.channelCount, 11);
+  // Name, id and data of one event in each of the ten.
+  assertEquals(backend.storedBytes, 10 * "n1null".length);
   const again = backend.publish("0", record("1"));
   assertEquals(again.offset, 1);
   assertNotEquals(again.epoch, first.epoch);

@@ -30,7 +30,7 @@ export class ChannelPattern {
       );
     }
     this.text = text;
-    this.#literalPrefix = literals.length === 1 ? Infinity : literals[0]?.length ?? 0;
+    this.#literalPrefix = literals[0]?.length ?? 0;
     const source = literals.map((part) => part.replace(/[.\-/]/g, "\\$&"))
       .reduce((all, part) => `${all}${part === "" ? "(.*)" : "([^.:/]*)"}${part}`);
     this.#regexp = new RegExp(`^${source}$`);
@@ -42,13 +42,12 @@ export class ChannelPattern {
   }
 
   /**
-   * Sorts by precedence: an exact name, then the longest literal prefix, then the pattern with more
-   * literal text, then by name, so that registration order never decides who is let in.
+   * Sorts by precedence: the longest literal prefix, which an exact name has, then the pattern with
+   * more literal text, then by name, so that registration order never decides who is let in.
    */
   compare(other: ChannelPattern): number {
     const byPrefix = other.#literalPrefix - this.#literalPrefix;
-    if (byPrefix !== 0 && !Number.isNaN(byPrefix)) return byPrefix;
     const byLength = other.text.replaceAll("*", "").length - this.text.replaceAll("*", "").length;
-    return byLength || (this.text < other.text ? -1 : 1);
+    return byPrefix || byLength || (this.text < other.text ? -1 : 1);
   }
 }

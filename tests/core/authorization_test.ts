@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   BroadcastConfigError,
   BroadcastUnauthorizedError,
@@ -74,6 +74,18 @@ Deno.test("patterns: an exact name wins, then the longest literal prefix, in wha
     assertEquals(await deciding(order, "a.x"), ["a.*", "x"]);
     assertEquals(await deciding(order, "b"), ["*", "b"]);
   }
+  // The rule that wins, and one that matches as well.
+  const pairs: readonly [winner: string, other: string, channel: string][] = [
+    ["a.b", "a.b*", "a.b"],
+    ["a.b.*", "a.*.long", "a.b.long"],
+    ["a.*.", "a.*.*", "a.b."],
+  ];
+  for (const [winner, other, channel] of pairs) {
+    for (const order of [[winner, other], [other, winner]]) {
+      const decided = await deciding(order, channel);
+      assert(Array.isArray(decided) && decided[0] === winner, `${order} for ${channel}`);
+    }
+  }
 });
 
 Deno.test("patterns: one that could never match as it reads is refused", async () => {
@@ -81,6 +93,14 @@ Deno.test("patterns: one that could never match as it reads is refused", async (
   for (const pattern of ["", "a**", "*a", "a*b", "a b", "a.*x", "room-*-1", "ä", "a".repeat(201)]) {
     assertThrows(() => broadcaster.authorize(pattern, () => true), BroadcastConfigError, "pattern");
   }
+  for (const pattern of [undefined, 7]) {
+    assertThrows(
+      () => broadcaster.authorize(pattern as unknown as string, () => true),
+      BroadcastConfigError,
+      "pattern",
+    );
+  }
+  broadcaster.authorize("a".repeat(200), () => true);
   broadcaster.authorize("a.*", () => true);
   assertThrows(
     () => broadcaster.authorize("a.*", () => false),

@@ -15,6 +15,7 @@ import {
   BroadcastPublishError,
   DriverBroadcaster,
   type DriverHost,
+  type EventRecord,
   type HealthChange,
   MemoryBroadcaster,
   type MemoryBroadcasterOptions,
@@ -57,6 +58,7 @@ Deno.test("publish refuses what breaks a rule, with the rule and the value, and 
     ["c", { event: "n", data: Symbol("s") }, "data must be a JSON value"],
     ["c", { event: "n", data: "ä".repeat(50) }, "at most 100 bytes"],
     ["c", null, "the event must be an object"],
+    ["c", "text", "the event must be an object"],
   ];
   for (const [channel, event, rule] of cases) {
     const error = await assertRejects(
@@ -94,7 +96,51 @@ Deno.test("an id that a client chose never meets one of the application's, howev
   await assertRejects(
     () => broadcaster.publish("c", tooLong, { isIdFromClient: true }),
     BroadcastPublishError,
+    "at most 198 characters",
   );
+});
+
+Deno.test("what a driver is given says whom to leave out, whether the id is new, and how large it is", async () => {
+  const records: EventRecord[] = [];
+  const driver = new ScriptedDriver();
+  driver.publish = (_, record) => {
+    records.push(record);
+    return Promise.resolve(undefined);
+  };
+  await using broadcaster = new DriverBroadcaster(driver);
+  const { id } = await broadcaster.publish("c", { event: "n", data: 1 }, { except: "some one" });
+  await broadcaster.publish("c", { event: "n", data: "ä", id: "1" });
+  assertEquals(records, [
+    { id, event: "n", json: "1", except: "some one", isNew: true, bytes: 28 },
+    { id: "1", event: "n", json: '"ä"', except: undefined, isNew: false, bytes: 6 },
+  ]);
+  for (const except of ["", "a\nb", 7, null]) {
+    await assertRejects(
+      () => broadcaster.publish("c", { event: "n", data: 1 }, { except: except as string }),
+      BroadcastPublishError,
+      'option "except" must be a connection\'s id',
+    );
+  }
+  assertEquals(records.length, 2);
+});
+
+Deno.test("data that cannot be serialised is refused with the cause", async () => {
+  await using broadcaster = new MemoryBroadcaster();
+  const publish = (data: unknown) =>
+    assertRejects(
+      () => broadcaster.publish("c", { event: "n", data }),
+      BroadcastPublishError,
+      "data must be a JSON value",
+    );
+  const cause = new Error("Not today");
+  const thrown = await publish({
+    toJSON: () => {
+      throw cause;
+    },
+  });
+  assertEquals([thrown.context, thrown.cause], [{ channel: "c" }, cause]);
+  assertStringIncludes(thrown.message, "Not today");
+  assertEquals("cause" in await publish(() => {}), false);
 });
 
 Deno.test("data nested deeper than the stack does not end the process", async () => {

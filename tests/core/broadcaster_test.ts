@@ -20,6 +20,7 @@ import {
   MemoryBroadcaster,
   type MemoryBroadcasterOptions,
 } from "@airwave/broadcast";
+import { settle } from "@airwave/broadcast/testing";
 import { ScriptedDriver } from "./scripted_driver.ts";
 
 Deno.test("publish mints ids that sort in the order of publishing", async () => {
@@ -267,4 +268,30 @@ Deno.test("a driver that cannot lose its backplane is up until it is closed", as
   assertEquals(broadcaster.health, "up");
   await broadcaster.close();
   assertEquals(broadcaster.health, "closed");
+});
+
+Deno.test("what a callback throws, at once or later, is told to onError; what that throws ends there", async () => {
+  const cause = new Error("Not today");
+  const throwing = () => {
+    throw cause;
+  };
+  const callbacks: (() => unknown)[] = [throwing, () => Promise.reject(cause)];
+  for (const callback of callbacks) {
+    for (const fail of callbacks) {
+      const errors: BroadcastError[] = [];
+      const broadcaster = new MemoryBroadcaster({
+        onHealth: () => callback(),
+        onError: (error) => {
+          errors.push(error);
+          return fail();
+        },
+      });
+      await broadcaster.close();
+      await settle();
+      assertEquals(
+        errors.map(({ code, message, cause }) => [code, message, cause]),
+        [["broadcast.hook", "onHealth threw: Not today", cause]],
+      );
+    }
+  }
 });

@@ -656,6 +656,11 @@ Deno.test("sendToUser publishes on the user's own channel", async () => {
     BroadcastPublishError,
     "1 to 200 characters",
   );
+  await assertRejects(
+    () => broadcaster.sendToUser("ada", { event: "n", data: 1 }, { except: "" }),
+    BroadcastPublishError,
+    'option "except"',
+  );
   for (const user of ["", "\0", "\ud800", "x".repeat(201)]) {
     await assertRejects(
       () => broadcaster.sendToUser(user, { event: "n", data: 1 }),

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import {
   type AnyBroadcastError,
+  BroadcastClosedError,
   BroadcastConfigError,
   type BroadcastDriver,
   BroadcastError,
@@ -122,6 +123,11 @@ Deno.test("what a driver is given says whom to leave out, whether the id is new,
       'option "except" must be a connection\'s id',
     );
   }
+  await broadcaster.close();
+  await assertRejects(
+    () => broadcaster.publish("c", { event: "n", data: 1 }),
+    BroadcastClosedError,
+  );
   assertEquals(records.length, 2);
 });
 
@@ -244,13 +250,20 @@ Deno.test("health follows what the driver says, once per change, and ends with c
     close: () => driver.close(),
   };
   const changes: HealthChange[] = [];
-  const broadcaster = new DriverBroadcaster(remote, { onHealth: (change) => changes.push(change) });
+  const errors: BroadcastError[] = [];
+  const broadcaster = new DriverBroadcaster(remote, {
+    onHealth: (change) => changes.push(change),
+    onError: (error) => errors.push(error),
+  });
   const states = [broadcaster.health];
   const gone = new Error("gone");
   for (const [state, cause] of [["up"], ["up"], ["down", gone], ["up"]] as const) {
     host?.health(state, cause);
     states.push(broadcaster.health);
   }
+  const failure = new BroadcastPublishError("The driver failed");
+  host?.report(failure);
+  assertEquals(errors, [failure]);
   await broadcaster.close();
   host?.health("up");
   states.push(broadcaster.health);

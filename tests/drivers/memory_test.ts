@@ -134,6 +134,35 @@ Deno.test("memory forgets channels that nobody holds, and takes another epoch if
   assertEquals(backend.read("0", first).complete, false);
 });
 
+Deno.test("guarantee 6: a channel that was only listened to is forgotten like any other", () => {
+  const backend = new MemoryBackend({ historyMaxChannels: 10 });
+  for (let i = 0; i < 100; i++) backend.subscribe(String(i), { live() {}, event() {} })();
+  assertEquals(backend.channelCount, 10);
+});
+
+Deno.test("guarantee 3: a channel that somebody holds is not forgotten, whoever else lets go of it", () => {
+  const backend = new MemoryBackend({ historyMaxChannels: 10 });
+  const heard: string[] = [];
+  const sink = () => ({ live() {}, event: ({ id }: EventRecord) => void heard.push(id) });
+  backend.subscribe("held", sink());
+  const leave = backend.subscribe("held", sink());
+  leave();
+  leave();
+  backend.publish("held", record("1"));
+  for (let i = 0; i < 100; i++) backend.publish(String(i), record("1"));
+  assertEquals(backend.publish("held", record("2")).offset, 2);
+  assertEquals(heard, ["1", "2"]);
+});
+
+Deno.test("guarantee 6: whatever is published drops what is past its age in all that are silent", () => {
+  using time = new FakeTime();
+  const backend = new MemoryBackend({ historyTtlMs: 1_000 });
+  for (const channel of ["one", "two", "three"]) backend.publish(channel, record("1"));
+  time.jump(1_000);
+  backend.publish("four", record("1"));
+  assertEquals(backend.storedBytes, "n1null".length);
+});
+
 Deno.test("memory without history still numbers, so that a loss is told", async () => {
   await using broadcaster = new MemoryBroadcaster({ historySize: 0 });
   const first = await broadcaster.publish("c", { event: "n", data: 1 });

@@ -117,9 +117,9 @@ export class Presence {
     if (member !== undefined) this.#checkSize(channel, member);
     const room = this.#room(channel);
     const held = member === undefined ? undefined : this.#enter(channel, room, member);
-    room.channel.watch(listener);
+    const unwatch = room.channel.watch(listener);
     let leave: (() => void) | undefined = () => {
-      room.channel.unwatch(listener);
+      unwatch();
       if (held !== undefined) this.#release(channel, room, held);
       this.#closeIfEmpty(channel, room);
     };
@@ -175,6 +175,8 @@ export class Presence {
 
   #closeIfEmpty(name: string, room: Room): void {
     if (room.users.size > 0 || room.channel.watchers > 0) return;
+    // Who was told of the last one's leave may have left, too, and the next one come.
+    if (this.#rooms.get(name) !== room) return;
     room.channel.close();
     this.#rooms.delete(name);
     if (this.#rooms.size === 0) clearTimeout(this.#beat);

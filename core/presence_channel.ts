@@ -29,6 +29,11 @@ export interface PresenceListener {
   leave(user: string): void;
 }
 
+/** One who watches, from `watch` until she ends it. */
+interface Watch {
+  readonly listener: PresenceListener;
+}
+
 /** What a presence channel asks of its node. */
 export interface PresenceChannelHost {
   /** This node's own id. */
@@ -54,7 +59,8 @@ export class PresenceChannel implements ChannelListener, LoaderHost<readonly Pre
   readonly #host: PresenceChannelHost;
   readonly #roster = new Roster();
   readonly #loader = new Loader<readonly PresenceWord[]>(this);
-  readonly #listeners = new Set<PresenceListener>();
+  /** One for each watch: a listener may be in several. */
+  readonly #watches = new Set<Watch>();
   /** Words that came while the roster was loaded. */
   readonly #held = new BoundedBuffer<PresenceWord>();
   /** `opening` until the roster is known, `stale` while it is loaded again: it stays in force. */
@@ -73,21 +79,21 @@ export class PresenceChannel implements ChannelListener, LoaderHost<readonly Pre
   }
 
   get watchers(): number {
-    return this.#listeners.size;
+    return this.#watches.size;
   }
 
   get nodes(): Set<string> {
     return this.#roster.nodes;
   }
 
-  /** Adds a watcher; it hears `here` as soon as the roster is known. */
-  watch(listener: PresenceListener): void {
-    this.#listeners.add(listener);
-    if (this.#isKnown) this.#call(listener, (it) => it.here(this.#snapshot()));
-  }
-
-  unwatch(listener: PresenceListener): void {
-    this.#listeners.delete(listener);
+  /** Adds a watcher; it hears `here` as soon as the roster is known. Returns what takes it away. */
+  watch(listener: PresenceListener): () => void {
+    const watch = { listener };
+    this.#watches.add(watch);
+    if (this.#isKnown) this.#call(watch, (it) => it.here(this.#snapshot()));
+    return () => {
+      this.#watches.delete(watch);
+    };
   }
 
   /** This node's own word counts at once. */
@@ -186,8 +192,8 @@ export class PresenceChannel implements ChannelListener, LoaderHost<readonly Pre
       return;
     }
     for (const change of changes) {
-      for (const listener of [...this.#listeners]) {
-        this.#call(listener, (it) => {
+      for (const watch of [...this.#watches]) {
+        this.#call(watch, (it) => {
           if (change.type === "join") it.join(change.member);
           else it.leave(change.user);
         });
@@ -198,10 +204,10 @@ export class PresenceChannel implements ChannelListener, LoaderHost<readonly Pre
   #tellHere(): void {
     const snapshot = this.#snapshot();
     this.#isCounted = snapshot.members === undefined;
-    for (const listener of [...this.#listeners]) this.#call(listener, (it) => it.here(snapshot));
+    for (const watch of [...this.#watches]) this.#call(watch, (it) => it.here(snapshot));
   }
 
-  #call(listener: PresenceListener, call: (listener: PresenceListener) => void): void {
-    if (this.#listeners.has(listener)) callSafely(() => call(listener), this.#host.onThrow);
+  #call(watch: Watch, call: (listener: PresenceListener) => void): void {
+    if (this.#watches.has(watch)) callSafely(() => call(watch.listener), this.#host.onThrow);
   }
 }

@@ -186,16 +186,16 @@ Deno.test("a watcher that throws is told of; one that was taken out meanwhile he
   const stage = await new Stage().open();
   const cause = new Error("Not today");
   const late: string[] = [];
-  const watcher = { here() {}, join: () => void late.push("join"), leave() {} };
+  let unwatch = () => {};
   stage.channel.watch({
     here() {},
     join: () => {
-      stage.channel.unwatch(watcher);
+      unwatch();
       throw cause;
     },
     leave() {},
   });
-  stage.channel.watch(watcher);
+  unwatch = stage.channel.watch({ here() {}, join: () => void late.push("join"), leave() {} });
   stage.announce(word("bob"));
   assertEquals([stage.told, stage.failures, late], [["+bob"], [cause], []]);
 });

@@ -568,6 +568,47 @@ Deno.test("guarantee 9: close waits for what is being said, and leaves no timer 
   assertEquals(time.pendingTimers, 0);
 });
 
+Deno.test("who watches twice with one listener is told twice, and goes on after the first end", async () => {
+  using time = new FakeTime();
+  await using node = new Node(new MemoryBackend());
+  const told: string[] = [];
+  const listener = {
+    here: () => told.push("here"),
+    join: ({ id }: PresenceInfo) => told.push(`+${id}`),
+    leave: (id: string) => told.push(`-${id}`),
+  };
+  const leaves = [0, 1].map(() => node.broadcaster.watchPresence("presence-room", listener));
+  await time.tick(0);
+  assertEquals(told.splice(0), ["here", "here"]);
+  leaves[0]?.();
+  node.watch("ada");
+  await time.tick(0);
+  assertEquals(told, ["+ada"]);
+});
+
+Deno.test("guarantee 10: who ends a watch late takes nobody from the room that was opened since", async () => {
+  using time = new FakeTime();
+  await using node = new Node(new MemoryBackend());
+  const bob = node.watch("bob");
+  await time.tick(0);
+  let late: ReturnType<Node["watch"]> | undefined;
+  // Told that the last one is gone, the last watcher goes as well, and another one comes.
+  const leave = node.broadcaster.watchPresence("presence-room", {
+    here() {},
+    join() {},
+    leave() {
+      leave();
+      late = node.watch("eve");
+    },
+  });
+  bob.leave();
+  await time.tick(5_000);
+  const ada = node.watch("ada");
+  await time.tick(0);
+  assertEquals(ada.told, ["here ada,eve"]);
+  assertEquals(late?.told, ["here eve", "+ada"]);
+});
+
 Deno.test("guarantee 9: after close no timer of presence is left", async () => {
   using time = new FakeTime();
   const node = new Node(new MemoryBackend());

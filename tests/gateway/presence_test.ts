@@ -91,6 +91,33 @@ Deno.test("revision 1 is present and hears nothing of it", async () => {
   assertEquals((await app.broadcaster.presence(ROOM)).map(({ id }) => id), ["old", "ada"]);
 });
 
+Deno.test("guarantee 10: clients of revision 1 that come and go leave the others present", async () => {
+  using time = new FakeTime();
+  await using app = node();
+  const [first, second] = [0, 1].map(() => {
+    const client = app.connect(undefined, "?v=1");
+    client.send({ t: "sub", c: ROOM });
+    return client;
+  });
+  await time.tick(0);
+  first?.send({ t: "unsub", c: ROOM });
+  await time.tick(0);
+  const ada = app.connect({ name: "ada" }, "?v=2");
+  ada.send({ t: "sub", c: ROOM, n: 1 });
+  await time.tick(0);
+  second?.send({ t: "unsub", c: ROOM });
+  await time.tick(0);
+  const bob = app.connect({ name: "bob" }, "?v=2");
+  bob.send({ t: "sub", c: ROOM, n: 1 });
+  await time.tick(0);
+  assertEquals(bob.socket.frames.at(-1), {
+    t: "here",
+    c: ROOM,
+    m: [{ id: "ada", colour: "red" }, { id: "bob", colour: "red" }],
+  });
+  assertEquals(ada.socket.frames.at(-1), { t: "join", c: ROOM, m: { id: "bob", colour: "red" } });
+});
+
 Deno.test("what only the server sees stays with the server", async () => {
   using time = new FakeTime();
   await using app = node();

@@ -91,7 +91,8 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    *
    * @throws {BroadcastPublishError} Where the driver could not do that: try again.
    * @throws {BroadcastConfigError} Where the target is none, or the driver keeps no leases.
-   * @throws {BroadcastClosedError} After `close()`.
+   * @throws {BroadcastClosedError} After `close()`, also where it was under way by then: what has a
+   * cause may have been stored.
    */
   disconnect(target: DisconnectTarget, options?: OrderOptions): Promise<void>;
 
@@ -102,7 +103,8 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    *
    * @throws {BroadcastPublishError} Where the driver could not do that: try again.
    * @throws {BroadcastConfigError} Where the target is none, or the driver keeps no leases.
-   * @throws {BroadcastClosedError} After `close()`.
+   * @throws {BroadcastClosedError} After `close()`, also where it was under way by then: what has a
+   * cause may have been stored.
    */
   revoke(target: RevokeTarget, options?: OrderOptions): Promise<void>;
 
@@ -114,7 +116,7 @@ export interface Broadcaster<Subject = unknown> extends AsyncDisposable {
    *
    * @throws {BroadcastSubscribeError} Status 400 for any other name, 503 where the store cannot be
    * asked.
-   * @throws {BroadcastClosedError} After `close()`.
+   * @throws {BroadcastClosedError} After `close()`, also where it was under way by then.
    */
   presence(channel: string): Promise<readonly PresenceInfo[]>;
 

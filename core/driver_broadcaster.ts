@@ -18,6 +18,7 @@ import {
   type BroadcasterOptions,
 } from "./broadcaster_options.ts";
 import { Control, CONTROL_TOPIC, type ControlListener, type ControlWatch } from "./control.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import type { BroadcastDriver } from "./driver.ts";
 import { encodeEvent } from "./encode_event.ts";
 import {
@@ -75,8 +76,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   readonly #presence: Presence;
   readonly #control: Control;
   readonly #channels: LocalChannels;
-  #state: "open" | "closed" = "open";
-  #closing: Promise<void> | undefined;
+  #closing: Deferred<void> | undefined;
 
   /**
    * Makes a broadcaster over a driver, which it closes with itself.
@@ -218,14 +218,15 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
 
   /** Closes connections on every node; see {@linkcode Broadcaster.disconnect}. */
   async disconnect(target: DisconnectTarget, options: OrderOptions = {}): Promise<void> {
-    this.#assertOpen("disconnect");
-    await this.#control.give(disconnectOrder(target), options);
+    await this.#finish(
+      "disconnect",
+      () => this.#control.give(disconnectOrder(target), options),
+    );
   }
 
   /** Ends a user's subscriptions on every node; see {@linkcode Broadcaster.revoke}. */
   async revoke(target: RevokeTarget, options: OrderOptions = {}): Promise<void> {
-    this.#assertOpen("revoke");
-    await this.#control.give(revokeOrder(target), options);
+    await this.#finish("revoke", () => this.#control.give(revokeOrder(target), options));
   }
 
   /** Hears of orders; see {@linkcode Broadcaster.watchControl}. */
@@ -236,8 +237,9 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
 
   /** Everybody on a presence channel; see {@linkcode Broadcaster.presence}. */
   async presence(channel: string): Promise<readonly PresenceInfo[]> {
-    this.#assertPresence("list who is on", channel);
-    return await this.#presence.members(channel);
+    const action = "list who is on";
+    this.#assertPresence(action, channel);
+    return await this.#finish(`${action} a channel`, () => this.#presence.members(channel));
   }
 
   /** Watches a presence channel; see {@linkcode Broadcaster.watchPresence}. */
@@ -267,7 +269,12 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
 
   /** Ends everything; see {@linkcode Broadcaster.close}. */
   close(): Promise<void> {
-    return this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      // First of all: who is told of the end and listens again must be refused, and may close again.
+      this.#closing = deferred();
+      this.#closing.resolve(this.#close());
+    }
+    return this.#closing.promise;
   }
 
   /** The same as {@linkcode DriverBroadcaster.close}, for `await using`. */
@@ -276,8 +283,6 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   async #close(): Promise<void> {
-    // First of all: who listens again when told of the end must be refused.
-    this.#state = "closed";
     const left = this.#presence.close();
     this.#control.close();
     this.#channels.close();
@@ -285,6 +290,17 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
     await left;
     await this.#driver.close();
     this.#health.set("closed");
+  }
+
+  /** Does it; what the end of the broadcaster cuts short says so, whatever the driver says of it. */
+  async #finish<T>(action: string, call: () => Promise<T>): Promise<T> {
+    this.#assertOpen(action);
+    try {
+      return await call();
+    } catch (cause) {
+      this.#assertOpen(action, { cause });
+      throw cause;
+    }
   }
 
   #assertPresence(action: string, channel: string): void {
@@ -297,7 +313,7 @@ export class DriverBroadcaster<Subject = unknown> implements Broadcaster<Subject
   }
 
   #assertOpen(action: string, init?: BroadcastErrorInit): void {
-    if (this.#state === "closed") {
+    if (this.#closing !== undefined) {
       throw new BroadcastClosedError(`${action} on this broadcaster`, init);
     }
   }

@@ -18,6 +18,7 @@ import {
   type DriverHost,
   type EventRecord,
   type HealthChange,
+  type LeaseStore,
   MemoryBroadcaster,
   type MemoryBroadcasterOptions,
 } from "@airwave/broadcast";
@@ -307,4 +308,54 @@ Deno.test("what a callback throws, at once or later, is told to onError; what th
       );
     }
   }
+});
+
+Deno.test("a listener that closes the broadcaster when it is told of its end waits for that one end", async () => {
+  const driver = new ScriptedDriver();
+  let ends = 0;
+  const closed = Promise.withResolvers<void>();
+  driver.close = () => {
+    ends++;
+    return closed.promise;
+  };
+  const broadcaster = new DriverBroadcaster(driver);
+  let inner: Promise<void> | undefined;
+  broadcaster.listen("c", {
+    live() {},
+    event() {},
+    lost() {},
+    ended: () => inner = broadcaster.close(),
+  });
+  const outer = broadcaster.close();
+  assertEquals(inner, outer);
+  closed.resolve();
+  await outer;
+  assertEquals(ends, 1);
+});
+
+Deno.test("what is under way while the broadcaster is closed says that it was closed, and why", async () => {
+  const never = Promise.withResolvers<never>();
+  const driver = new ScriptedDriver();
+  const leases: LeaseStore = {
+    write: () => never.promise,
+    list: () => never.promise,
+    remainingMs: () => never.promise,
+  };
+  const broadcaster = new DriverBroadcaster({
+    abilities: driver.abilities,
+    leases,
+    publish: () => never.promise,
+    subscribe: (channel, sink) => driver.subscribe(channel, sink),
+    read: (channel, after) => driver.read(channel, after),
+    close: () => Promise.resolve(never.reject(new Error("cut off"))),
+  });
+  const underWay = [
+    broadcaster.publish("c", { event: "e", data: 1 }),
+    broadcaster.revoke({ user: "ada" }),
+    broadcaster.disconnect({ user: "ada" }),
+    broadcaster.presence("presence-c"),
+  ];
+  const refused = underWay.map((call) => assertRejects(() => call, BroadcastClosedError));
+  await broadcaster.close();
+  for (const { cause } of await Promise.all(refused)) assertInstanceOf(cause, Error);
 });

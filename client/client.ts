@@ -119,8 +119,10 @@ export class BroadcastClient implements Disposable {
       this.#retry.hurry();
       this.#connection?.probe();
     });
-    this.#open();
-    this.#setState("connecting");
+    this.#announcer.change(() => {
+      this.#setState("connecting");
+      this.#open();
+    });
   }
 
   /** Closes the connection and stops trying. Channels are kept for the next `connect()`. */
@@ -188,6 +190,8 @@ export class BroadcastClient implements Disposable {
       this.#announcer,
       this.#actions,
     );
+    // Who is asked for a token may disconnect, and must find what she ends.
+    this.#connection.open();
   }
 
   #onOpen(): void {

@@ -60,7 +60,6 @@ export class Connection {
     this.#announcer = announcer;
     this.#events = events;
     this.#waitFor(settings.connectTimeoutMs);
-    this.#start();
   }
 
   /**
@@ -94,7 +93,7 @@ export class Connection {
   }
 
   /** Opens with a fresh token, or hands it in where it is open already. */
-  async #start(): Promise<void> {
+  async open(): Promise<void> {
     const { getToken, transports, url, webSocketFactory } = this.#settings;
     let code: "token" | "connection_refused" = "token";
     try {
@@ -145,7 +144,7 @@ export class Connection {
       case "ping":
         return this.#say({ t: "pong" });
       case "exp":
-        this.#start();
+        this.open();
         return;
       case "bye":
         return this.#end({ code: CLIENT_LEFT.code, reason: frame.r }, frame.ms);

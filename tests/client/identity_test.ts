@@ -160,6 +160,30 @@ Deno.test("a token that comes too late is not used", async () => {
   assertEquals([played.opened, played.client.state], [0, "disconnected"]);
 });
 
+Deno.test("who is asked for a token may disconnect: that is the end, at the first attempt and later", async () => {
+  for (const attempt of [1, 2]) {
+    let asked = 0;
+    using played = new PlayedClient({
+      autoConnect: false,
+      getToken: () => {
+        if (++asked === attempt) played.client.disconnect();
+        return Promise.resolve("t");
+      },
+    });
+    played.client.connect();
+    await settle();
+    if (attempt === 2) await played.loseAndRetry();
+    await played.time.tick(60_000);
+    assertEquals([asked, played.client.state, played.opened], [
+      attempt,
+      "disconnected",
+      attempt - 1,
+    ]);
+    assertEquals(played.states.at(-1), "disconnected");
+    assertEquals(played.closes, [{ code: 1000, willReconnect: false }]);
+  }
+});
+
 Deno.test("without a token, or with a server of revision 1, there is no auth", async () => {
   using guest = new PlayedClient({ getToken: () => undefined });
   await guest.welcome2();

@@ -31,7 +31,7 @@ export class PostgresLeases implements LeaseStore {
     return this.#within(this.#store.remainingMs(owners));
   }
 
-  /** Where transactions are serializable, one in six is rolled back for another node's. */
+  /** Where transactions are serializable, one in ten and more are rolled back for another node's. */
   async #write(
     owner: string,
     leaseMs: number,

@@ -39,7 +39,7 @@ export function readUpgrade(message: IncomingMessage): UpgradeRequest | undefine
 }
 
 function addressOf({ url = "/", headers, socket }: IncomingMessage): string {
-  const scheme = "encrypted" in socket ? "https" : "http";
+  const scheme = "encrypted" in socket && socket.encrypted === true ? "https" : "http";
   return url.startsWith("/") ? `${scheme}://${headers.host ?? "localhost"}${url}` : url;
 }
 

@@ -37,7 +37,7 @@ Deno.test("connections are encrypted where the URL says so, and checked, and gon
     new PostgresBroadcaster({
       url: `${server.url.replace("127.0.0.1", "localhost")}?sslmode=${mode}`,
       prefix: "encrypted",
-      timeoutMs: 10_000,
+      timeoutMs: 5_000,
     });
   {
     await using node = at("require");
@@ -58,6 +58,6 @@ Deno.test("connections are encrypted where the URL says so, and checked, and gon
     assertRejects(() => node.publish("c", { event: "n", data: null }), BroadcastPublishError),
     assertRejects(() => ready, BroadcastSubscribeError),
   ]);
-  for (const { cause } of errors) assertStringIncludes(String(cause).toLowerCase(), "cert");
+  for (const { message } of errors) assertStringIncludes(message.toLowerCase(), "cert");
   await Deno.remove(folder, { recursive: true });
 });

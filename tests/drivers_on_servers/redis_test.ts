@@ -150,6 +150,7 @@ Deno.test("guarantee 6: a gap too large for one answer is not read, but told as 
       prefix: "large",
       maxEventBytes: 2 * bytes,
       timeoutMs: 30_000,
+      heartbeatMs: 60_000,
     }),
   );
   const json = JSON.stringify("x".repeat(bytes));

@@ -593,6 +593,13 @@ Deno.test("what was asked before the server closed is answered whole", {
   await closed;
 });
 
+Deno.test("a page of the server's own origin may connect, without TLS", { timeout }, async () => {
+  await using app = await open();
+  const { port } = app.server;
+  using client = await BareClient.connect(port, { origin: `http://127.0.0.1:${port}` });
+  await client.readUntil('"welcome"');
+});
+
 Deno.test("who else listens to a connection still hears of its end", { timeout }, async () => {
   await using broadcaster = new MemoryBroadcaster();
   await using gateway = new BroadcastGateway({ broadcaster });

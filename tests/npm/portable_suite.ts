@@ -12,6 +12,7 @@ const FOLDERS = ["client", "core", "drivers", "gateway", "protocol", "testing"];
 const DENO_ONLY: Readonly<Record<string, string>> = {
   "client/sse_client_test.ts": "its gateways take turns on one Deno.serve",
   "client/sse_test.ts": "its servers are scripts on Deno.serve",
+  "gateway/node_heap_test.ts": "it measures the heap of V8 after a collection",
   "gateway/soak_test.ts": "it measures the heap of V8 after a collection",
   "drivers/memory_heap_test.ts": "it measures a process of Deno",
   "drivers/own_driver_test.ts": "it holds an example for Deno",

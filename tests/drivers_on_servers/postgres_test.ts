@@ -7,8 +7,6 @@ import {
   assertThrows,
 } from "@std/assert";
 import { delay } from "@std/async";
-import v8 from "node:v8";
-import vm from "node:vm";
 import postgres from "postgres";
 import { BroadcastConfigError, BroadcastPublishError } from "../../core/mod.ts";
 import {
@@ -20,6 +18,7 @@ import { Client } from "../../drivers/postgres/client.ts";
 import { Names } from "../../drivers/postgres/names.ts";
 import { Retention } from "../../drivers/postgres/retention.ts";
 import { Store } from "../../drivers/postgres/store.ts";
+import { collectGarbage } from "../collect_garbage.ts";
 import { Witness } from "../drivers/witness.ts";
 import { PostgresServer } from "./postgres_server.ts";
 import { Stage } from "./postgres_stage.ts";
@@ -648,15 +647,13 @@ async function comeAndGo(prefix: string): Promise<WeakRef<PostgresBroadcaster>> 
 
 // postgres.js remembers each statement for good, and with it the client that ran it first.
 Deno.test("guarantee 9: nodes that come and go in one process are let go of, but for the first", async () => {
-  v8.setFlagsFromString("--expose-gc");
-  const gc: () => void = vm.runInNewContext("gc");
   await using stage = new Stage(server);
   await comeAndGo(stage.prefix);
   const nodes = [await comeAndGo(stage.prefix), await comeAndGo(stage.prefix)];
   // The last one may still be at hand.
   await comeAndGo(stage.prefix);
   await until("closed nodes to be let go of", () => {
-    gc();
+    collectGarbage();
     return Promise.resolve(nodes.every((node) => node.deref() === undefined));
   });
 });

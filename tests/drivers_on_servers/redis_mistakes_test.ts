@@ -4,6 +4,7 @@ import { assertFalse, assertMatch, assertRejects } from "@std/assert";
 import { BroadcastPublishError } from "../../core/mod.ts";
 import { RedisBroadcaster, type RedisBroadcasterOptions } from "../../drivers/redis.ts";
 import { messageOf, mistake } from "../mistakes/mistake.ts";
+import { listenOnLoopback } from "../servers/listen_on_loopback.ts";
 import { freePort } from "../servers/port.ts";
 import { RedisServer } from "./redis_server.ts";
 
@@ -123,10 +124,7 @@ class OldRedis implements AsyncDisposable {
         side.on("close", () => other.destroy());
       }
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (typeof address !== "object" || address === null) throw new Error("It does not listen");
-    return new OldRedis(server, address.port);
+    return new OldRedis(server, await listenOnLoopback(server));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

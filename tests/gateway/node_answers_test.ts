@@ -3,6 +3,7 @@ import { BroadcastGateway, type DisconnectionInfo, MemoryBroadcaster } from "@ai
 import { attach } from "@airwave/broadcast/node";
 import { assertEquals, assertRejects } from "@std/assert";
 import { createServer } from "node:http";
+import { listenOnLoopback } from "../servers/listen_on_loopback.ts";
 
 /** A failure is a test that fails, not one that hangs. */
 const timeout = 20_000;
@@ -28,9 +29,7 @@ Deno.test(
       attachment.handler(message, response);
     });
     const attachment = attach(gateway, http);
-    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-    const bound = http.address();
-    const port = typeof bound === "object" && bound !== null ? bound.port : 0;
+    const port = await listenOnLoopback(http);
     const client = new AbortController();
     const address = `http://127.0.0.1:${port}/_broadcast/sse?as=events&c=private-x`;
     const answer = fetch(address, { signal: client.signal });

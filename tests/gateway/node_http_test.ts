@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createServer, type RequestListener } from "node:http";
 import { Duplex } from "node:stream";
 import { respond, respondBare, toRequest } from "../../gateway/node/http.ts";
+import { listenOnLoopback } from "../servers/listen_on_loopback.ts";
 
 /** A failure is a test that fails, not one that hangs. */
 const timeout = 20_000;
@@ -10,12 +11,7 @@ const timeout = 20_000;
 /** A server that answers with a listener, and goes with all its connections. */
 async function listen(listener: RequestListener) {
   const server = createServer(listener);
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
-  });
+  const port = await listenOnLoopback(server);
   return {
     port,
     origin: `http://127.0.0.1:${port}`,

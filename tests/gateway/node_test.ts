@@ -10,9 +10,10 @@ import { attach, serve, type ServeOptions } from "@airwave/broadcast/node";
 import { FakeTime } from "@airwave/broadcast/testing";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { Duplex } from "node:stream";
 import { Connections } from "../../gateway/node/connections.ts";
+import { listenOnLoopback } from "../servers/listen_on_loopback.ts";
 import { publishUntilEnded } from "./harness.ts";
 
 /** Longer than any test: a connection that only ends by force is one that was forgotten. */
@@ -129,16 +130,6 @@ class BareClient implements Disposable {
     this.#bytes = new Uint8Array([...this.#bytes, ...buffer.subarray(0, length)]);
     return true;
   }
-}
-
-/** Has a server listen; the port. */
-function listen(server: Server): Promise<number> {
-  return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
-  });
 }
 
 function indexOf(bytes: Uint8Array, part: Uint8Array): number {
@@ -536,7 +527,7 @@ Deno.test("attached to a server, it leaves other paths to the others, and the se
     // Not at once: what answers for it would be first.
     setTimeout(() => socket.end("HTTP/1.1 418 I am another\r\n\r\n", () => socket.destroy()));
   });
-  const port = await listen(server);
+  const port = await listenOnLoopback(server);
   using other = await BareClient.connect(port, {}, "/other");
   assertEquals((await other.readAll()).startsWith("HTTP/1.1 418 "), true);
   const socket = new WebSocket(`ws://127.0.0.1:${port}/_broadcast`);
@@ -606,7 +597,7 @@ Deno.test("who else listens to a connection still hears of its end", { timeout }
   const heard = Promise.withResolvers<void>();
   const server = createServer().on("connection", (stream) => stream.on("end", heard.resolve));
   await using _ = attach(gateway, server);
-  const port = await listen(server);
+  const port = await listenOnLoopback(server);
   using client = await BareClient.connect(port);
   await client.readUntil('"welcome"');
   await client.closeWrite();

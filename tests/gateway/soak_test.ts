@@ -2,8 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { MemoryBroadcaster } from "@airwave/broadcast";
 import { FakeTime } from "@airwave/broadcast/testing";
-import v8 from "node:v8";
-import vm from "node:vm";
+import { collectGarbage } from "../collect_garbage.ts";
 import { PlayedGateway, type User } from "./harness.ts";
 
 const ROUNDS = 5;
@@ -14,9 +13,6 @@ const USERS = 500;
 
 /** Far below what one object for each name of a round would take, which is 100 bytes each at least. */
 const MAX_GROWTH_BYTES = 500_000;
-
-v8.setFlagsFromString("--expose-gc");
-const gc: () => void = vm.runInNewContext("gc");
 
 Deno.test("guarantee 6: names that are published on, users, tokens and orders leave nothing behind", async () => {
   using time = new FakeTime();
@@ -59,7 +55,7 @@ Deno.test("guarantee 6: names that are published on, users, tokens and orders le
   for (let i = 0; i < ROUNDS; i++) {
     await round();
     app.disconnections.length = 0;
-    gc();
+    collectGarbage();
     heap.push(Deno.memoryUsage().heapUsed);
   }
   // The first round still warms up.

@@ -4,6 +4,7 @@ import { createApp as createExpress } from "../../examples/recipes/express.js";
 import { broadcasting, payOrder } from "../../examples/recipes/fresh.ts";
 import { createApp as createHono } from "../../examples/recipes/hono.ts";
 import { createApp as createRoutes } from "../../examples/recipes/routes.ts";
+import { listenOnLoopback } from "../servers/listen_on_loopback.ts";
 import { type App, Guest, pay, Running } from "./shop.ts";
 
 const APPS = { routes: createRoutes, hono: createHono, "fresh, as a stand-in has it": createFresh };
@@ -23,10 +24,7 @@ for (const [name, createApp] of Object.entries(APPS)) {
 Deno.test("express: a payment is heard, and what is no route is not found", async () => {
   await using broadcaster = new MemoryBroadcaster();
   const { server, gateway, attachment } = createExpress(broadcaster);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (typeof address !== "object" || address === null) throw new Error("It does not listen");
-  const url = `http://127.0.0.1:${address.port}`;
+  const url = `http://127.0.0.1:${await listenOnLoopback(server)}`;
   {
     await using guest = new Guest(url);
     assertEquals(await guest.hear("orders.7", () => pay(url)), { total: 12 });

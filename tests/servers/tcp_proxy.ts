@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { listenOnLoopback } from "./listen_on_loopback.ts";
 
 /** A way between a client and a server that a test can cut, or make swallow what passes. */
 export class TcpProxy implements AsyncDisposable {
@@ -19,10 +20,7 @@ export class TcpProxy implements AsyncDisposable {
   /** Listens on a free port of loopback for what goes to another. */
   static async listen(upstreamPort: number): Promise<TcpProxy> {
     const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (typeof address !== "object" || address === null) throw new Error("It does not listen");
-    return new TcpProxy(server, address.port, upstreamPort);
+    return new TcpProxy(server, await listenOnLoopback(server), upstreamPort);
   }
 
   /** Connections that pass through it now. */
